@@ -1,0 +1,80 @@
+/** `demo`: simulator and sidecar on free ports, a short real workload, and what it cost. Needs no account and no network. */
+import { parseArgs, styleText } from 'node:util'
+import { type LoadResult, loadConfig } from '../config/load.ts'
+import { createSidecar } from '../sidecar.ts'
+import { documentId } from '../simulator/reports.ts'
+import { createSimulator } from '../simulator/simulator.ts'
+import { type Command, runtimeOf } from './command.ts'
+import { economyOf, type Paint, tableOf, tryByHand } from './demo-report.ts'
+import { type Ask, type DemoCall, medianOf, workOf } from './demo-workload.ts'
+
+const TOKEN = 'x-amz-access-token'
+const SAMPLES = 200
+
+export const demo: Command = async (io) => {
+  const { values } = parseArgs({ args: io.args, options: { once: { type: 'boolean' } } })
+  const paint: Paint = (style, text) => (io.terminal ? styleText(style, text) : text)
+  const stopped = io.stopped()
+  const simulator = createSimulator()
+  const amazon = await simulator.listen()
+  const sidecar = createSidecar(configFor(amazon), runtimeOf(io))
+  const { data, admin } = await sidecar.listen()
+  const [base, adminBase] = [data[0]?.port, admin.port].map((port) => `http://127.0.0.1:${port}`) as [string, string]
+
+  io.out(`Simulated SP-API at ${amazon}, sidecar at ${base}. Two sellers fetch their orders, a label and a report.\n\n`)
+  const calls: DemoCall[] = []
+  await Promise.all(
+    ['seller-a', 'seller-b'].map((seller) => workOf(asker(base, simulator.accessToken(seller), calls), documentId(1))),
+  )
+  const log = simulator.log()
+  const mints = log.filter(({ kind }) => kind === 'mint')
+  io.out(tableOf(calls, paint))
+
+  const token = simulator.accessToken('seller-a')
+  const cached = '/orders/v0/orders/902-1845936-5435001/address'
+  const get = (host: string) => () => fetch(host + cached, { headers: { [TOKEN]: token } }).then((res) => res.text())
+  await medianOf(SAMPLES, get(amazon)) // warms both sides
+  await medianOf(SAMPLES, get(base))
+  io.out(
+    `\n${economyOf(
+      {
+        restricted: calls.filter(({ verdict }) => verdict !== 'not-restricted').length,
+        mints: mints.length,
+        throttled: mints.filter(({ status }) => status === 429).length,
+        personal: log.filter(({ kind, pii }) => kind === 'call' && pii).length,
+        directMs: await medianOf(SAMPLES, get(amazon)),
+        throughMs: await medianOf(SAMPLES, get(base)),
+      },
+      paint,
+    )}`,
+  )
+  if (!values.once) {
+    io.out(tryByHand(amazon, base, adminBase, paint))
+    await stopped
+  }
+  await sidecar.close()
+  await simulator.close()
+  return 0
+}
+
+const asker =
+  (base: string, token: string, calls: DemoCall[]): Ask =>
+  async (operation, method, target) => {
+    const from = performance.now()
+    const response = await fetch(base + target, { method, headers: { [TOKEN]: token } })
+    const body: unknown = await response.json()
+    const verdict = response.headers.get('x-rdt-verdict') ?? 'none'
+    calls.push({ operation, status: response.status, verdict, ms: performance.now() - from })
+    return body
+  }
+
+const configFor = (endpoint: string) => {
+  const result: LoadResult = loadConfig(undefined, {
+    SIDECAR_PORT: '0',
+    SIDECAR_ADMIN_PORT: '0',
+    SIDECAR_ENDPOINT: endpoint,
+    SIDECAR_LOG_LEVEL: 'silent',
+  })
+  if (!result.ok) throw new Error(result.problems.map(({ path, message }) => `${path}: ${message}`).join('\n'))
+  return result.config
+}

@@ -1,0 +1,10 @@
+/** `print-config`: the configuration in force, as YAML that `serve` would take. It holds no secret: secrets come by file. */
+import { parseArgs } from 'node:util'
+import { stringify } from 'yaml'
+import { type Command, configOf } from './command.ts'
+
+export const printConfig: Command = async (io) => {
+  const { values } = parseArgs({ args: io.args, options: { config: { type: 'string' } } })
+  io.out(stringify(configOf(io, values.config).settings))
+  return 0
+}

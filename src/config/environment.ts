@@ -1,0 +1,52 @@
+/** SIDECAR_* variables → the part of the configuration they set. A variable that names no key is an error, not a guess. */
+import { parse } from 'yaml'
+import type { Problem } from './problems.ts'
+import { keyPaths } from './schema.ts'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+const PREFIX = 'SIDECAR_'
+/** Read elsewhere: the path of the operator's file. */
+const NOT_A_KEY = 'SIDECAR_CONFIG'
+
+/** `mint.ratePerSecond` → `SIDECAR_MINT_RATE_PER_SECOND`. */
+export const variableOf = (key: readonly string[]): string =>
+  PREFIX + key.map((part) => part.replace(/[A-Z]/g, '_$&').toUpperCase()).join('_')
+
+const KEYS = new Map(keyPaths().map((key) => [variableOf(key), key]))
+
+/** Adds to `problems` what cannot be used. */
+export const applyEnvironment = (env: Environment, problems: Problem[]): Record<string, unknown> => {
+  const out: Record<string, unknown> = {}
+  for (const [name, text] of Object.entries(env)) {
+    if (!name.startsWith(PREFIX) || name === NOT_A_KEY || text === undefined) continue
+    const key = KEYS.get(name)
+    if (key) setAt(out, key, read(name, text, problems))
+    else problems.push({ path: name, message: unknownVariable(name) })
+  }
+  return out
+}
+
+const read = (name: string, text: string, problems: Problem[]): unknown => {
+  try {
+    return parse(text)
+  } catch {
+    problems.push({ path: name, message: 'its value is not valid YAML' })
+    return undefined
+  }
+}
+
+const unknownVariable = (name: string): string =>
+  /_(SERVICE_HOST|SERVICE_PORT|PORT_\d+_TCP)/.test(name)
+    ? 'unknown variable; Kubernetes made it for a Service: set enableServiceLinks: false'
+    : 'unknown variable: it names no configuration key'
+
+const setAt = (tree: Record<string, unknown>, [head, ...rest]: readonly string[], value: unknown): void => {
+  if (head === undefined || value === undefined) return
+  if (rest.length === 0) {
+    tree[head] = value
+    return
+  }
+  tree[head] ??= {}
+  setAt(tree[head] as Record<string, unknown>, rest, value)
+}

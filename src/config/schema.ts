@@ -1,0 +1,91 @@
+/** The configuration's shape: zod is the one source of its types, ranges and messages. Defaults live in config/defaults.yaml. */
+import { z } from 'zod'
+import { ENDPOINT_NAMES, resolveEndpoint } from '../sp-api/endpoints.ts'
+import { DATA_ELEMENTS } from '../sp-api/operations.ts'
+
+const whole = (min: number, max: number) => z.int().min(min).max(max)
+const milliseconds = whole(1, 3_600_000)
+const port = whole(0, 65_535)
+const host = z.string().min(1)
+const dataElements = z.array(z.enum(DATA_ELEMENTS))
+const scope = z.enum(['generic', 'specific'])
+const onMintFailure = z.enum(['reject', 'forward'])
+const endpoint = z.string().refine((value) => resolveEndpoint(value) !== undefined, {
+  error: `must be one of ${ENDPOINT_NAMES.join(', ')}, or a URL such as https://host (no path, no credentials)`,
+})
+const TEMPLATE = /^(\/([\w.~!$&'()*+,=:@-]+|\{\w+\}))+$/
+
+/** A row of the catalogue of restricted operations. */
+export const rowSchema = z.strictObject({
+  method: z.enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']),
+  path: z
+    .string()
+    .regex(TEMPLATE, 'must be a path template such as /orders/v0/orders/{orderId}, without a trailing slash'),
+  takes: dataElements.optional(),
+  generic: z.boolean().optional(),
+  rdt: z.enum(['optional', 'required']).optional(),
+  sunset: z.iso.date().nullish(),
+  scope: scope.nullish(),
+  dataElements: dataElements.nullish(),
+  onMintFailure: onMintFailure.nullish(),
+  mode: z.enum(['auto', 'skip']).nullish(),
+})
+export type Row = z.infer<typeof rowSchema>
+
+export const ROW_ID = /^[a-z0-9][\w.-]*$/
+
+export const configSchema = z.strictObject({
+  host,
+  port,
+  endpoint,
+  listeners: z
+    .array(z.strictObject({ host: host.optional(), port, endpoint }))
+    .min(1)
+    .nullable(),
+  insecureListen: z.boolean(),
+  admin: z.strictObject({ host, port }),
+  operationsFile: z.string().min(1),
+  operations: z.record(z.string().regex(ROW_ID), rowSchema.partial().nullable()),
+  rdt: z.strictObject({
+    scope,
+    dataElements,
+    onMintFailure,
+    sandbox: z.boolean(),
+    targetApplication: z
+      .string()
+      .regex(/^amzn1\.[\w.-]{1,250}$/, 'must be an application id (amzn1.…)')
+      .nullable(),
+    expiryMarginMs: whole(0, 3_600_000),
+  }),
+  mint: z.strictObject({
+    ratePerSecond: z.number().positive().max(1000),
+    burst: whole(1, 10_000),
+    maxWaitMs: milliseconds,
+    maxQueue: whole(0, 1_000_000),
+    timeoutMs: milliseconds,
+  }),
+  cache: z.strictObject({ maxEntries: whole(1, 10_000_000) }),
+  upstream: z.strictObject({
+    connectTimeoutMs: milliseconds,
+    responseTimeoutMs: milliseconds,
+    maxConnections: whole(1, 65_535),
+  }),
+  limits: z.strictObject({
+    bodyBytes: whole(0, 1_073_741_824),
+    headerBytes: whole(1024, 16_777_216),
+    requestsInFlight: whole(1, 1_000_000),
+  }),
+  log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']) }),
+  drain: z.strictObject({ maxMs: whole(0, 3_600_000) }),
+})
+
+export type Settings = z.infer<typeof configSchema>
+
+/** Paths of all leaf keys, e.g. `mint.ratePerSecond`: what an environment variable can name. */
+export const keyPaths = (
+  schema: z.ZodObject = configSchema,
+  prefix: readonly string[] = [],
+): readonly (readonly string[])[] =>
+  Object.entries(schema.shape).flatMap(([key, child]) =>
+    child instanceof z.ZodObject ? keyPaths(child, [...prefix, key]) : [[...prefix, key]],
+  )

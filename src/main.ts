@@ -1,0 +1,66 @@
+#!/usr/bin/env node
+/** The process: arguments, environment, signals, exit codes. What a command does is in cli/. */
+import { type Command, type Io, UsageError } from './cli/command.ts'
+
+const COMMANDS: Readonly<Record<string, readonly [summary: string, load: () => Promise<Command>]>> = {
+  serve: ['run the sidecar (default); --config FILE', async () => (await import('./cli/serve.ts')).serve],
+  simulate: [
+    'run the SP-API simulator alone; --port N (9700)',
+    async () => (await import('./cli/simulate.ts')).simulate,
+  ],
+  demo: ['simulator, sidecar and a short workload; --once', async () => (await import('./cli/demo.ts')).demo],
+  'check-config': [
+    'say all that is wrong with a configuration',
+    async () => (await import('./cli/check-config.ts')).checkConfig,
+  ],
+  'print-config': ['print the configuration in force', async () => (await import('./cli/print-config.ts')).printConfig],
+  explain: [
+    'explain METHOD PATH: how a request would be treated',
+    async () => (await import('./cli/explain.ts')).explain,
+  ],
+  healthcheck: [
+    'one readiness probe of a running sidecar',
+    async () => (await import('./cli/healthcheck.ts')).healthcheck,
+  ],
+}
+
+const usage = (): string =>
+  `usage: rdt-sidecar [COMMAND] [OPTIONS]\n\n${Object.entries(COMMANDS)
+    .map(([name, [summary]]) => `  ${name.padEnd(13)} ${summary}\n`)
+    .join('')}`
+
+const main = async (argv: readonly string[]): Promise<number> => {
+  const first = argv[0] ?? 'serve'
+  const [name, args] = first.startsWith('--config') ? ['serve', argv] : [first, argv.slice(1)]
+  if (['help', '--help', '-h'].includes(name) || args.includes('--help')) {
+    process.stdout.write(usage())
+    return 0
+  }
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (!command) throw new UsageError(`unknown command: ${name}\n\n${usage()}`)
+  const run = await command[1]()
+  return run(ioOf([...args]))
+}
+
+const ioOf = (args: string[]): Io => ({
+  args,
+  env: process.env,
+  out: (text) => process.stdout.write(text),
+  err: (text) => process.stderr.write(text),
+  terminal: process.stdout.isTTY === true,
+  nodeVersion: process.version,
+  stopped: () =>
+    new Promise((resolve) => {
+      for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
+    }),
+})
+
+const isUsage = (error: unknown): boolean =>
+  error instanceof UsageError || String((error as NodeJS.ErrnoException)?.code).startsWith('ERR_PARSE_ARGS')
+
+try {
+  process.exitCode = await main(process.argv.slice(2))
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = isUsage(error) ? 2 : 1
+}

@@ -1,0 +1,29 @@
+/** Keeps the body of a call that may wait or be sent again; every other body streams. */
+import type { IncomingMessage } from 'node:http'
+
+/**
+ * Reads the body whole and frames the request by its length (a chunked one would cost the connection upstream).
+ * Resolves to undefined where there is none, or where the caller left half-way.
+ */
+export const keepBody = async (req: IncomingMessage, limit: number): Promise<Buffer | undefined | 'too large'> => {
+  const { headers } = req
+  if (headers['transfer-encoding'] === undefined && !(Number(headers['content-length']) > 0)) return undefined
+  const body = await read(req, limit).catch(() => undefined)
+  if (body instanceof Buffer) {
+    delete headers['transfer-encoding']
+    headers['content-length'] = String(body.length)
+  }
+  return body
+}
+
+const read = async (req: IncomingMessage, limit: number): Promise<Buffer | 'too large'> => {
+  if (Number(req.headers['content-length']) > limit) return 'too large'
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of req.iterator({ destroyOnReturn: false })) {
+    size += chunk.length
+    if (size > limit) return 'too large'
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}

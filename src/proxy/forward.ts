@@ -1,0 +1,135 @@
+/**
+ * Streams a prepared call to one endpoint on http-proxy-middleware, and tells failures apart.
+ * Promises: what `req.headers` and `req.url` say when it is called is what Amazon gets; no retry; the caller always gets an end.
+ */
+import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import https from 'node:https'
+import { Readable } from 'node:stream'
+import { createProxyMiddleware, type Options, type Plugin } from 'http-proxy-middleware'
+import type { UpstreamFailure } from '../telemetry/events.ts'
+import { HOP_BY_HOP } from './headers.ts'
+
+export type ForwarderOptions = {
+  readonly origin: string
+  /** Milliseconds until a connection (TLS included, and a free one of the pool) must be there. */
+  readonly connectTimeoutMs: number
+  /** Milliseconds without a byte from Amazon while it is its turn. */
+  readonly responseTimeoutMs: number
+  readonly maxConnections: number
+  readonly headerBytes: number
+  readonly onFailure: (req: IncomingMessage, res: ServerResponse, failure: UpstreamFailure, code: string) => void
+}
+
+export type Forwarder = {
+  readonly forward: (req: IncomingMessage, res: ServerResponse, body?: Buffer) => Promise<void>
+  readonly close: () => void
+}
+
+export const createForwarder = (options: ForwarderOptions): Forwarder => {
+  const agent = createAgent(options)
+  const bodies = new WeakMap<IncomingMessage, Buffer>()
+  const waiting = new WeakMap<IncomingMessage, NodeJS.Timeout>()
+
+  // http-proxy-middleware hands each call a fresh copy of its options; `ssl` is the base of the request's own.
+  const router: Exclude<Options['router'], Record<string, unknown> | undefined> = (req, _res, perCall) => {
+    const body = bodies.get(req)
+    if (body) perCall.buffer = Readable.from([body])
+    Object.assign(perCall, { ssl: { maxHeaderSize: options.headerBytes, ...patience(req) } })
+    return options.origin
+  }
+
+  // A call that waits for a free connection has no socket whose timeout could end it.
+  const patience = (req: IncomingMessage): { signal?: AbortSignal } => {
+    if (socketsInUse(agent) < options.maxConnections) return {}
+    const abort = new AbortController()
+    waiting.set(
+      req,
+      setTimeout(() => abort.abort(), options.connectTimeoutMs),
+    )
+    return { signal: abort.signal }
+  }
+
+  const plugin: Plugin = (proxy) => {
+    proxy.on('proxyReq', (proxyReq, req, res) => {
+      clearTimeout(waiting.get(req))
+      watchSilence(proxyReq, req, res, options.responseTimeoutMs)
+    })
+    proxy.on('proxyRes', (proxyRes, _req, res) => {
+      for (const name of HOP_BY_HOP) delete proxyRes.headers[name]
+      for (const name in proxyRes.headers) if (name.startsWith('x-rdt-')) delete proxyRes.headers[name]
+      proxyRes.headers.connection = res.shouldKeepAlive ? 'keep-alive' : 'close'
+    })
+    proxy.on('error', (error, req, res) => {
+      if (!req || !res || !('setHeader' in res)) return // a WebSocket's; we proxy none
+      clearTimeout(waiting.get(req))
+      options.onFailure(req, res, ...failureOf(error))
+    })
+  }
+
+  const proxy = createProxyMiddleware({
+    target: options.origin,
+    router,
+    changeOrigin: true,
+    agent,
+    ejectPlugins: true,
+    plugins: [plugin],
+  })
+
+  return {
+    forward: (req, res, body) => {
+      if (body) bodies.set(req, body)
+      return proxy(req, res)
+    },
+    close: () => agent.destroy(),
+  }
+}
+
+// Silence is Amazon's only while the caller has sent all and takes what comes.
+const watchSilence = (proxyReq: http.ClientRequest, req: IncomingMessage, res: ServerResponse, ms: number): void => {
+  proxyReq.setTimeout(ms, () => {
+    if (!req.complete || res.writableNeedDrain) watchSilence(proxyReq, req, res, ms)
+    else proxyReq.destroy(coded('ERR_RESPONSE_TIMEOUT'))
+  })
+}
+
+const socketsInUse = ({ sockets }: http.Agent): number =>
+  Object.values(sockets).reduce((sum, list) => sum + (list?.length ?? 0), 0)
+
+const createAgent = ({ origin, connectTimeoutMs, maxConnections }: ForwarderOptions): http.Agent => {
+  const limits = { keepAlive: true, maxSockets: maxConnections }
+  const secure = origin.startsWith('https:')
+  const agent = secure ? new https.Agent(limits) : new http.Agent(limits)
+  const connect = agent.createConnection.bind(agent)
+  agent.createConnection = (target, callback) => {
+    const socket = connect(target, callback)
+    const timer = setTimeout(() => socket?.destroy(coded('ERR_CONNECT_TIMEOUT')), connectTimeoutMs)
+    for (const event of [secure ? 'secureConnect' : 'connect', 'close']) socket?.once(event, () => clearTimeout(timer))
+    return socket
+  }
+  return agent
+}
+
+const FAILURES: Readonly<Record<string, UpstreamFailure>> = {
+  ECONNREFUSED: 'connect',
+  ENOTFOUND: 'connect',
+  EAI_AGAIN: 'connect',
+  EHOSTUNREACH: 'connect',
+  ENETUNREACH: 'connect',
+  ETIMEDOUT: 'connect',
+  ERR_CONNECT_TIMEOUT: 'connect',
+  ABORT_ERR: 'connect',
+  ERR_RESPONSE_TIMEOUT: 'timeout',
+  ECONNRESET: 'reset',
+  EPIPE: 'reset',
+}
+
+const failureOf = (error: Error): [UpstreamFailure, string] => {
+  const code = String((error as NodeJS.ErrnoException).code ?? 'UNKNOWN')
+  return [FAILURES[code] ?? 'other', code]
+}
+
+/** The codes of our own deadlines, as against errors of the network. */
+export const isDeadline = (code: string): boolean =>
+  ['ERR_CONNECT_TIMEOUT', 'ABORT_ERR', 'ERR_RESPONSE_TIMEOUT'].includes(code)
+
+const coded = (code: string): Error => Object.assign(new Error(code), { code })

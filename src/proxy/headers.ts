@@ -1,0 +1,94 @@
+/**
+ * Pure: which request headers are read, stripped and set. Hop-by-hop first, then look-alikes, then ours,
+ * so that nothing a caller sends can undo the swap.
+ */
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Steering } from '../rdt/need.ts'
+import { DATA_ELEMENTS, type DataElement } from '../sp-api/operations.ts'
+
+export const ACCESS_TOKEN = 'x-amz-access-token'
+
+/** RFC 9110 §7.6.1 and its predecessors; `expect` is answered by our own server and would hide the call from the proxy's events. */
+export const HOP_BY_HOP = [
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'upgrade',
+  'expect',
+]
+/** A Connection list must not take these away: they frame and route the message. */
+const PROTECTED = new Set(['host', 'content-length', 'transfer-encoding', ACCESS_TOKEN])
+
+export type CallerHeaders =
+  | { readonly ok: true; readonly accessToken: string | undefined; readonly steering: Steering }
+  | { readonly ok: false; readonly why: string }
+
+/** Reads the access token and the x-rdt-* headers. */
+export const readHeaders = (headers: IncomingHttpHeaders, rawHeaders: readonly string[]): CallerHeaders => {
+  const accessToken = headers[ACCESS_TOKEN]
+  if (Array.isArray(accessToken) || occurrences(rawHeaders, ACCESS_TOKEN) > 1 || /[\s,]/.test(accessToken ?? '')) {
+    return { ok: false, why: `${ACCESS_TOKEN} must hold one token` }
+  }
+  const steering: Record<string, unknown> = {}
+  for (const [name, { key, read, expected }] of Object.entries(STEERING)) {
+    const value = headers[name]
+    if (value === undefined) continue
+    const meaning = typeof value === 'string' ? read(value.trim()) : undefined
+    if (meaning === undefined) return { ok: false, why: `${name} must be ${expected}` }
+    steering[key] = meaning
+  }
+  return { ok: true, accessToken: accessToken || undefined, steering }
+}
+
+/** Takes out of `headers`, in place, all that Amazon must not see. */
+export const stripHeaders = (headers: IncomingHttpHeaders): void => {
+  const nominated = headers.connection?.toLowerCase().split(',') ?? []
+  for (const name of nominated) if (!PROTECTED.has(name.trim())) delete headers[name.trim()]
+  for (const name of HOP_BY_HOP) delete headers[name]
+  for (const name in headers) if (isOurs(name)) delete headers[name]
+}
+
+// Servers behind Amazon's edge may read x_amz_access_token or x.rdt.scope as the header proper.
+const isOurs = (name: string): boolean => {
+  if (!name.startsWith('x')) return false
+  const plain = name.replace(/[^a-z0-9]/g, '-')
+  return plain.startsWith('x-rdt-') || (plain === ACCESS_TOKEN && name !== ACCESS_TOKEN)
+}
+
+const occurrences = (rawHeaders: readonly string[], name: string): number => {
+  let count = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.toLowerCase() === name) count += 1
+  return count
+}
+
+type Reader = { readonly key: keyof Steering; readonly expected: string; readonly read: (value: string) => unknown }
+
+const oneOf =
+  <T extends string>(...values: readonly T[]) =>
+  (value: string): T | undefined =>
+    values.find((known) => known === value)
+
+const readElements = (value: string): readonly DataElement[] | undefined => {
+  if (value === 'none') return []
+  const named = value.split(',').map((part) => oneOf(...DATA_ELEMENTS)(part.trim()))
+  return named.every((element) => element !== undefined) ? [...new Set(named)] : undefined
+}
+
+const STEERING: Readonly<Record<string, Reader>> = {
+  'x-rdt-mode': { key: 'mode', expected: 'auto, skip or force', read: oneOf('auto', 'skip', 'force') },
+  'x-rdt-scope': { key: 'scope', expected: 'generic or specific', read: oneOf('generic', 'specific') },
+  'x-rdt-data-elements': {
+    key: 'dataElements',
+    expected: `none, or a list of ${DATA_ELEMENTS.join(', ')}`,
+    read: readElements,
+  },
+  'x-rdt-target-application': {
+    key: 'targetApplication',
+    expected: 'an application id (amzn1.…)',
+    read: (value) => (/^amzn1\.[\w.-]{1,250}$/.test(value) ? value : undefined),
+  },
+}

@@ -1,0 +1,90 @@
+/** Pure: the sidecar's own errors in words, each with what to do about it. Goes to the caller who sent the path, never to a log. */
+import type { RdtResult } from '../rdt/broker.ts'
+import type { Need } from '../rdt/need.ts'
+import type { OwnError } from '../sp-api/errors.ts'
+import { isDeadline } from './forward.ts'
+import { ACCESS_TOKEN } from './headers.ts'
+
+export const DRAINING: OwnError = {
+  name: 'draining',
+  message: 'The sidecar is shutting down.',
+  details: 'Nothing was sent to Amazon. Call again.',
+  retryAfterS: 1,
+}
+export const OVERLOADED: OwnError = {
+  name: 'overloaded',
+  message: 'Too many calls at once.',
+  details: 'Nothing was sent to Amazon. Call again later, or raise limits.requestsInFlight.',
+  retryAfterS: 1,
+}
+export const INTERNAL: OwnError = { name: 'internal', message: 'The sidecar failed.', details: 'See its log.' }
+export const MISSING_TOKEN: OwnError = {
+  name: 'missing-token',
+  message: 'Access to requested resource is denied.',
+  details: `This is a restricted operation: send your LWA access token in ${ACCESS_TOKEN}.`,
+}
+export const unsafe = (why: string): OwnError => ({
+  name: 'unsafe-path',
+  message: 'The request target cannot be forwarded safely.',
+  details: `It is refused because ${why}.`,
+})
+export const bodyTooLarge = (limit: number): OwnError => ({
+  name: 'body-too-large',
+  message: `The body of a restricted operation may hold ${limit} bytes at most.`,
+  details: 'It is kept until the RDT is there. Raise limits.bodyBytes if it must be larger.',
+})
+export const upstreamError = (code: string): OwnError =>
+  isDeadline(code)
+    ? {
+        name: 'upstream-timeout',
+        message: 'Amazon did not answer in time.',
+        details: 'The call may have been carried out. It was not repeated.',
+      }
+    : {
+        name: 'upstream-unreachable',
+        message: 'Amazon could not be reached.',
+        details: `The connection failed (${code}). The call was not repeated.`,
+      }
+
+type Failure = Exclude<RdtResult, { kind: 'token' | 'abandoned' }>
+
+/** Why there is no RDT → what the caller gets. */
+export const mintError = (failure: Failure, need: Need): OwnError => {
+  const resource = `${need.resource.method} ${need.resource.path}`
+  if (failure.kind === 'throttled') {
+    return {
+      name: 'mint-throttled',
+      message: 'You exceeded your quota for the requested resource.',
+      details: `The RDT for ${resource} would come too late: createRestrictedDataToken is at its usage plan. Call again after Retry-After seconds.`,
+      retryAfterS: failure.retryAfterS,
+    }
+  }
+  if (failure.kind === 'unavailable') {
+    return {
+      name: 'mint-unavailable',
+      message: 'The RDT could not be obtained.',
+      details: `For ${resource}: ${failure.why}. Nothing was sent to the operation itself. Call again.`,
+      retryAfterS: failure.retryAfterS,
+    }
+  }
+  const { status, code, message, requestId } = failure
+  return {
+    name: 'mint-refused',
+    message,
+    details: `Amazon refused the RDT for ${resource}${elementsOf(need)}. ${adviceOn(status, message)}`,
+    amazon: { status, code, requestId },
+  }
+}
+
+const elementsOf = ({ resource }: Need): string =>
+  resource.dataElements ? ` with data elements [${resource.dataElements.join(', ')}]` : ''
+
+const adviceOn = (status: number, message: string): string => {
+  if (/data elements/i.test(message))
+    return 'The application lacks the role for these elements: ask for fewer (rdt.dataElements), or get the role.'
+  if (/document ID/i.test(message))
+    return 'The report document is not restricted, or not known: fetch it with x-rdt-mode: skip.'
+  if (status === 401 || status === 403)
+    return 'Check that the access token is valid, of this region, and of an application with the role.'
+  return 'Check the roles of the application and that the seller (or vendor) authorised it.'
+}

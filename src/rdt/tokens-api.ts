@@ -1,0 +1,125 @@
+/**
+ * The createRestrictedDataToken client (Tokens API model 2021-03-01): one attempt, every answer told apart.
+ * Never throws and never lets a token into a message. Does not retry, throttle or cache.
+ */
+import { firstError } from '../sp-api/errors.ts'
+import type { Need } from './need.ts'
+
+export const TOKENS_PATH = '/tokens/2021-03-01/restrictedDataToken'
+
+export type MintAnswer =
+  | {
+      readonly kind: 'success'
+      readonly rdt: string /** Read, never assumed; absent where missing or absurd. */
+      readonly expiresInMs?: number
+    }
+  | {
+      readonly kind: 'refused'
+      readonly status: number
+      readonly code: string
+      readonly message: string
+      readonly requestId?: string | undefined
+    }
+  | { readonly kind: 'throttled' }
+  | { readonly kind: 'server_error'; readonly status: number }
+  | { readonly kind: 'network'; readonly timedOut: boolean; readonly cause: string }
+  | { readonly kind: 'bad_response'; readonly status: number }
+
+export type MintRequest = { readonly origin: string; readonly accessToken: string; readonly need: Need }
+
+export type TokensApiOptions = {
+  readonly fetch: typeof fetch
+  /** Bound of one attempt in milliseconds, body included. */
+  readonly timeoutMs: number
+  readonly userAgent: string
+}
+
+export const createTokensApi = (options: TokensApiOptions) => ({
+  /** One POST; resolves whatever happens. */
+  mint: async ({ origin, accessToken, need }: MintRequest): Promise<MintAnswer> => {
+    try {
+      const response = await options.fetch(origin + TOKENS_PATH, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          accept: 'application/json',
+          'user-agent': options.userAgent,
+          'x-amz-access-token': accessToken,
+        },
+        body: JSON.stringify(bodyOf(need)),
+        redirect: 'manual', // following one would hand the caller's token to another host
+        signal: AbortSignal.timeout(options.timeoutMs),
+      })
+      return answerOf(response, await boundedText(response))
+    } catch (error) {
+      return { kind: 'network', timedOut: isTimeout(error), cause: causeOf(error) }
+    }
+  },
+})
+export type TokensApi = ReturnType<typeof createTokensApi>
+
+const bodyOf = ({ resource, targetApplication }: Need) => ({
+  restrictedResources: [resource],
+  ...(targetApplication === undefined ? {} : { targetApplication }),
+})
+
+const answerOf = (response: Response, text: string): MintAnswer => {
+  const { status } = response
+  if (status === 200) return success(text) ?? { kind: 'bad_response', status }
+  if (status === 429) return { kind: 'throttled' }
+  if (status >= 500) return { kind: 'server_error', status }
+  if (status >= 400) return refusal(response, text)
+  return { kind: 'bad_response', status }
+}
+
+const success = (text: string): MintAnswer | undefined => {
+  const body = parsed(text)
+  const { restrictedDataToken: rdt, expiresIn } = body?.payload ?? body ?? {} // Amazon's 2021 guide showed the wrapper
+  if (typeof rdt !== 'string' || !/^[\x21-\x7e]+$/.test(rdt)) return undefined
+  return plausible(expiresIn) ? { kind: 'success', rdt, expiresInMs: expiresIn * 1000 } : { kind: 'success', rdt }
+}
+
+const refusal = (response: Response, text: string): MintAnswer => {
+  const { code, message } = firstError(text) ?? { code: 'Unknown', message: 'Amazon gave no reason' }
+  return {
+    kind: 'refused',
+    status: response.status,
+    code,
+    message,
+    requestId: response.headers.get('x-amzn-requestid') ?? undefined,
+  }
+}
+
+// Amazon's is 3600. Nobody would know what more than a day means.
+const plausible = (expiresIn: unknown): expiresIn is number =>
+  typeof expiresIn === 'number' && expiresIn > 0 && expiresIn <= 86_400
+
+// biome-ignore lint/suspicious/noExplicitAny: read field by field, each one checked
+const parsed = (text: string): any => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const MAX_ANSWER_BYTES = 262_144 // an RDT grows with its resources; its size is undocumented
+
+const boundedText = async (response: Response): Promise<string> => {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of response.body ?? []) {
+    size += chunk.byteLength
+    if (size > MAX_ANSWER_BYTES) return '' // reads as an answer without a token
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+const isTimeout = (error: unknown): boolean => error instanceof DOMException && error.name === 'TimeoutError'
+
+/** The error code alone (ECONNREFUSED, ENOTFOUND, …): messages may quote what was sent. */
+const causeOf = (error: unknown): string => {
+  const { code } = Object((error as { cause?: unknown })?.cause)
+  return isTimeout(error) ? 'ETIMEDOUT' : typeof code === 'string' ? code : 'ENETWORK'
+}

@@ -1,0 +1,176 @@
+/** The composition root: builds everything from a Config, passes it in, and owns the sidecar's life. Features meet only here. */
+import { createHash } from 'node:crypto'
+import { createServer, type Server } from 'node:http'
+import express from 'express'
+import { createAdmin } from './admin/admin.ts'
+import type { Config, Listener } from './config/load.ts'
+import { createHandler, type Handler } from './proxy/handle.ts'
+import { createBroker } from './rdt/broker.ts'
+import { createTokenCache } from './rdt/cache.ts'
+import { createCredentials } from './rdt/credential.ts'
+import { createLimiters } from './rdt/limiters.ts'
+import { createMinter } from './rdt/minter.ts'
+import type { Policy } from './rdt/need.ts'
+import { createTokensApi } from './rdt/tokens-api.ts'
+import { createCatalogue } from './sp-api/operations.ts'
+import { createEvents } from './telemetry/events.ts'
+import { createLogger, type Logger } from './telemetry/logger.ts'
+import { createMetrics } from './telemetry/metrics.ts'
+
+/** What a test or a host program may put in the place of the real thing. */
+export type Overrides = {
+  readonly fetch?: typeof fetch
+  /** Milliseconds, monotonic. */
+  readonly now?: () => number
+  readonly random?: () => number
+  readonly logger?: Logger
+}
+export type Runtime = { readonly version: string; readonly nodeVersion: string }
+export type Address = { readonly host: string; readonly port: number }
+export type Sidecar = {
+  /** Opens all listeners; rejects, with all closed again, if one cannot be opened. */
+  readonly listen: () => Promise<{ readonly data: readonly Address[]; readonly admin: Address }>
+  /** Drains: not ready, no new calls, those in flight finished within drain.maxMs. Resolves to the number it had to cut. */
+  readonly close: () => Promise<number>
+}
+
+export const createSidecar = (config: Config, runtime: Runtime, overrides: Overrides = {}): Sidecar => {
+  const { settings, operations, listeners } = config
+  const { now = () => performance.now(), random = Math.random } = overrides
+  const logger = overrides.logger ?? createLogger(settings.log.level)
+  const userAgent = `rdt-sidecar/${runtime.version}`
+
+  const limiters = createLimiters(settings.mint, { now, random })
+  const metrics = createMetrics({
+    ...runtime,
+    routes: operations.map(({ id }) => id),
+    cacheEntries: () => cache.size(),
+    queueLength: limiters.queued,
+  })
+  const events = createEvents({ metrics, logger, now })
+  const cache = createTokenCache({ maxEntries: settings.cache.maxEntries, now, onEviction: events.tokenEvicted })
+  const tokensApi = createTokensApi({
+    fetch: overrides.fetch ?? fetch,
+    timeoutMs: settings.mint.timeoutMs,
+    userAgent,
+  })
+  const minter = createMinter({ tokensApi, limiters, events, now, random })
+  const broker = createBroker({
+    cache,
+    minter,
+    onLookup: events.tokenLookup,
+    maxWaitMs: settings.mint.maxWaitMs,
+    expiryMarginMs: settings.rdt.expiryMarginMs,
+    now,
+  })
+
+  const catalogue = createCatalogue(operations)
+  const credentials = createCredentials()
+  const policy: Policy = { ...settings.rdt, targetApplication: settings.rdt.targetApplication ?? undefined }
+  const data = listeners.map((listener) => {
+    const handler = createHandler({
+      endpoint: listener.endpoint,
+      catalogue,
+      policy,
+      credentials,
+      broker,
+      events,
+      upstream: { ...settings.upstream, headerBytes: settings.limits.headerBytes },
+      ...settings.limits,
+      userAgent,
+      now,
+    })
+    return { listener, handler, server: dataServer(handler, settings.limits.headerBytes) }
+  })
+
+  let state: 'starting' | 'serving' | 'draining' = 'starting'
+  const startedAt = now()
+  const adminServer = createServer(
+    createAdmin({
+      ready: () => state === 'serving',
+      metrics: metrics.registry,
+      status: () => ({
+        state,
+        version: runtime.version,
+        uptimeSeconds: Math.round((now() - startedAt) / 1000),
+        listeners: data.map(({ listener, server }) => ({
+          ...addressOf(server, listener),
+          endpoint: listener.endpoint.origin,
+        })),
+        cacheEntries: cache.size(),
+        ...events.summary(),
+        mintQueue: limiters.queued(),
+        configuration: fingerprint(settings),
+      }),
+    }),
+  )
+
+  const servers = [...data, { listener: settings.admin, server: adminServer }]
+  return {
+    listen: async () => {
+      const results = await Promise.allSettled(servers.map(({ server, listener }) => open(server, listener)))
+      const failure = results.find((result) => result.status === 'rejected')
+      if (failure) {
+        for (const { server } of servers) server.close()
+        throw failure.reason
+      }
+      state = 'serving'
+      return {
+        data: data.map(({ server, listener }) => addressOf(server, listener)),
+        admin: addressOf(adminServer, settings.admin),
+      }
+    },
+    close: async () => {
+      state = 'draining'
+      for (const { handler } of data) handler.drain()
+      await Promise.all(data.map(({ server }) => drained(server, settings.drain.maxMs)))
+      const cut = data.reduce((sum, { handler }) => sum + handler.inFlight(), 0)
+      for (const { server, handler } of data) {
+        server.closeAllConnections()
+        handler.close()
+      }
+      adminServer.close()
+      adminServer.closeAllConnections()
+      return cut
+    },
+  }
+}
+
+const dataServer = (handler: Handler, maxHeaderSize: number): Server => {
+  const app = express()
+  app.disable('x-powered-by')
+  app.use((req, res) => handler.handle(req, res).catch((error: unknown) => handler.fail(res, error)))
+  // Longer than callers' pools keep a connection, so that it is they who close it.
+  return createServer({ maxHeaderSize, keepAliveTimeout: 75_000 }, app)
+}
+
+const open = (server: Server, { host, port }: Address): Promise<void> =>
+  new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+
+/** Resolves when the last connection is closed, or when `maxMs` is over. */
+const drained = (server: Server, maxMs: number): Promise<void> =>
+  new Promise((resolve) => {
+    const idle = setInterval(() => server.closeIdleConnections(), 50)
+    const stop = () => {
+      clearInterval(idle)
+      clearTimeout(limit)
+      resolve()
+    }
+    const limit = setTimeout(stop, maxMs)
+    server.close(stop)
+  })
+
+const addressOf = (server: Server, { host }: Pick<Listener, 'host'>): Address => {
+  const address = server.address()
+  return { host, port: typeof address === 'object' && address ? address.port : 0 }
+}
+
+/** Tells two configurations apart without telling what is in them. */
+const fingerprint = (settings: Config['settings']): string =>
+  createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 12)

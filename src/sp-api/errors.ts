@@ -1,0 +1,65 @@
+/** Amazon's error shape, and the catalogue of the answers that the sidecar makes itself. */
+
+/** `errors[]` of every SP-API model. */
+export type ErrorList = {
+  readonly errors: readonly { readonly code: string; readonly message: string; readonly details: string }[]
+}
+
+const CATALOGUE = {
+  'unsafe-path': [400, 'InvalidInput'],
+  'invalid-header': [400, 'InvalidInput'],
+  'missing-token': [403, 'Unauthorized'],
+  'body-too-large': [413, 'RequestTooLarge'],
+  'mint-refused': [403, 'Unauthorized'], // Amazon's own status and code take their place
+  'mint-throttled': [429, 'QuotaExceeded'],
+  'mint-unavailable': [503, 'ServiceUnavailable'],
+  'upstream-unreachable': [502, 'BadGateway'],
+  'upstream-timeout': [504, 'GatewayTimeout'],
+  draining: [503, 'ServiceUnavailable'],
+  overloaded: [503, 'ServiceUnavailable'],
+  internal: [500, 'InternalFailure'],
+} as const
+
+export type ErrorName = keyof typeof CATALOGUE
+export const ERROR_NAMES = Object.keys(CATALOGUE) as readonly ErrorName[]
+
+export type OwnError = {
+  readonly name: ErrorName
+  readonly message: string
+  /** What to do about it. */
+  readonly details?: string
+  /** Seconds, for Retry-After. */
+  readonly retryAfterS?: number
+  /** Amazon's own answer to a mint, passed on in place of the catalogue's. */
+  readonly amazon?: { readonly status: number; readonly code: string; readonly requestId?: string | undefined }
+}
+
+export type OwnAnswer = {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: ErrorList
+}
+
+/** An error of ours → status, headers and body as Amazon would shape them. */
+export const answerOf = ({ name, message, details = '', retryAfterS, amazon }: OwnError): OwnAnswer => {
+  const [status, code] = CATALOGUE[name]
+  return {
+    status: amazon?.status ?? status,
+    headers: {
+      'x-rdt-error': name,
+      ...(retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) }),
+      ...(amazon?.requestId === undefined ? {} : { 'x-amzn-requestid': amazon.requestId }),
+    },
+    body: { errors: [{ code: amazon?.code ?? code, message, details }] },
+  }
+}
+
+/** The first error of a body in Amazon's shape; undefined where the text is anything else. Key order and spacing vary: parsed, never compared. */
+export const firstError = (text: string): ErrorList['errors'][number] | undefined => {
+  try {
+    const { code, message, details } = JSON.parse(text).errors[0]
+    return { code: String(code ?? ''), message: String(message ?? ''), details: String(details ?? '') }
+  } catch {
+    return undefined
+  }
+}

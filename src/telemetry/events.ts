@@ -1,0 +1,133 @@
+/**
+ * What happens, told once: one function an event, which counts it and writes its log line together.
+ * Promises: no token, path with ids, query or body in either.
+ */
+import type { Order } from '../rdt/minter.ts'
+import type { MintAnswer } from '../rdt/tokens-api.ts'
+import type { ErrorName } from '../sp-api/errors.ts'
+import type { Logger } from './logger.ts'
+import type { Metrics } from './metrics.ts'
+
+export type UpstreamFailure = 'connect' | 'timeout' | 'reset' | 'other'
+
+/** What is remembered of a call while it is served; the handler fills it in as it learns. */
+export type Call = {
+  readonly startedAt: number
+  readonly method: string
+  /** Catalogue id, or `other`. */
+  route: string
+  /** `hit`, `minted`, …, without its reason. */
+  verdict: string
+  reason?: string | undefined
+  /** First 8 hex digits of the credential's keyed hash. */
+  credential?: string
+  /** Milliseconds spent waiting for a mint, and for the caller's body. */
+  waitedMs: number
+  /** When the call left for Amazon. */
+  forwardedAt?: number
+}
+
+export type RouteCounts = { calls: number; hit: number; minted: number; rejected: number }
+
+const METHODS = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'])
+
+export type EventsOptions = { readonly metrics: Metrics; readonly logger: Logger; readonly now: () => number }
+
+export const createEvents = ({ metrics, logger, now }: EventsOptions) => {
+  const stats = {
+    lookups: { hit: 0, miss: 0, coalesced: 0 },
+    routes: new Map<string, RouteCounts>(),
+    mints: 0,
+    lastMintError: undefined as { at: string; outcome: string; status?: number; code?: string } | undefined,
+  }
+
+  const countRoute = ({ route, verdict }: Call): void => {
+    const counts = stats.routes.get(route) ?? { calls: 0, hit: 0, minted: 0, rejected: 0 }
+    stats.routes.set(route, counts)
+    counts.calls += 1
+    if (verdict === 'hit' || verdict === 'minted' || verdict === 'rejected') counts[verdict] += 1
+  }
+
+  return {
+    /** For /status. */
+    summary: () => {
+      const { hit, miss, coalesced } = stats.lookups
+      const lookups = hit + miss + coalesced
+      return {
+        hitRatio: lookups === 0 ? null : hit / lookups,
+        mints: stats.mints,
+        operations: Object.fromEntries(stats.routes),
+        lastMintError: stats.lastMintError ?? null,
+      }
+    },
+
+    callBegan: (): void => {
+      metrics.inFlight.inc()
+    },
+
+    callEnded: (call: Call, status: number, aborted: boolean): void => {
+      const ms = now() - call.startedAt
+      metrics.inFlight.dec()
+      metrics.duration.observe({ route: call.route }, ms / 1000)
+      countRoute(call)
+      if (aborted) metrics.aborts.inc()
+      const method = METHODS.has(call.method) ? call.method : 'other'
+      metrics.requests.inc({ route: call.route, method, code: aborted ? '499' : String(status), verdict: call.verdict })
+      if (call.forwardedAt !== undefined) {
+        metrics.overhead.observe(Math.max(0, call.forwardedAt - call.startedAt - call.waitedMs) / 1000)
+      }
+      const { route, verdict, reason, credential } = call
+      logger.info(
+        { route, method, status, verdict, reason, credential, aborted: aborted || undefined, ms: Math.round(ms) },
+        'call',
+      )
+    },
+
+    rejected: (name: ErrorName): void => {
+      metrics.rejections.inc({ reason: name })
+    },
+
+    upstreamFailed: (reason: UpstreamFailure, code: string): void => {
+      metrics.upstreamErrors.inc({ reason })
+      logger.warn({ reason, code }, 'the call to SP-API failed')
+    },
+
+    tokenLookup: (result: 'hit' | 'miss' | 'coalesced'): void => {
+      metrics.lookups.inc({ result })
+      stats.lookups[result] += 1
+    },
+
+    tokenEvicted: (reason: 'capacity' | 'expired'): void => {
+      metrics.evictions.inc({ reason })
+    },
+
+    mintWaited: (ms: number): void => {
+      metrics.queueWait.observe(ms / 1000)
+    },
+
+    mintAttempted: (order: Order, answer: MintAnswer, tookMs: number): void => {
+      const outcome = answer.kind
+      stats.mints += 1
+      metrics.mints.inc({ outcome, trigger: 'miss' })
+      metrics.mintDuration.observe(tookMs / 1000)
+      const credential = order.credential.id.slice(0, 8)
+      if (outcome === 'success') {
+        metrics.lastMint.set(Date.now() / 1000)
+        logger.info({ outcome, credential, ms: Math.round(tookMs) }, 'mint')
+        return
+      }
+      const { status, code, requestId } = { ...answer } as { status?: number; code?: string; requestId?: string }
+      stats.lastMintError = { at: new Date().toISOString(), outcome, ...(status && { status }), ...(code && { code }) }
+      logger.warn({ outcome, status, code, requestId, credential, ms: Math.round(tookMs) }, 'mint')
+    },
+
+    failed: (error: unknown): void => {
+      // The stack names our own lines; the redactor takes out what a library may have quoted.
+      logger.error(
+        { stack: error instanceof Error ? error.stack : String(error) },
+        'a bug: the call failed inside the sidecar',
+      )
+    },
+  }
+}
+export type Events = ReturnType<typeof createEvents>

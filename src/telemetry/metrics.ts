@@ -1,0 +1,119 @@
+/**
+ * Every metric on prom-client, on a registry of its own. Label values are closed sets; every series exists from the start
+ * (rdt_http_requests_total alone excepted), so that a rate over it is right from the first event on.
+ */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { ERROR_NAMES } from '../sp-api/errors.ts'
+
+const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
+const FINE_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 1]
+
+export const OUTCOMES = ['success', 'refused', 'throttled', 'server_error', 'network', 'bad_response'] as const
+export const TRIGGERS = ['miss'] as const
+
+export type MetricsOptions = {
+  /** Catalogue ids; `other` is added. */
+  readonly routes: readonly string[]
+  readonly version: string
+  readonly nodeVersion: string
+  readonly cacheEntries: () => number
+  readonly queueLength: () => number
+}
+
+export const createMetrics = ({ routes, version, nodeVersion, cacheEntries, queueLength }: MetricsOptions) => {
+  const registry = new Registry()
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry })
+
+  const counter = <L extends string>(name: string, help: string, label: L, values: readonly string[]) => {
+    const made = new Counter({ name, help, labelNames: [label], registers })
+    for (const value of values) made.inc({ [label]: value } as Record<L, string>, 0)
+    return made
+  }
+  const gauge = (name: string, help: string, read?: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      ...(read && {
+        collect() {
+          this.set(read())
+        },
+      }),
+    })
+  const histogram = (name: string, help: string, buckets: number[]) => new Histogram({ name, help, buckets, registers })
+
+  const duration = new Histogram({
+    name: 'rdt_http_request_duration_seconds',
+    help: 'Time from a call arriving to its answer being sent, by route.',
+    labelNames: ['route'],
+    buckets: SECONDS,
+    registers,
+  })
+  for (const route of [...routes, 'other']) duration.zero({ route })
+
+  const mints = new Counter({
+    name: 'rdt_mint_requests_total',
+    help: 'createRestrictedDataToken calls, by how Amazon answered and why they were made.',
+    labelNames: ['outcome', 'trigger'],
+    registers,
+  })
+  for (const outcome of OUTCOMES) for (const trigger of TRIGGERS) mints.inc({ outcome, trigger }, 0)
+
+  new Gauge({
+    name: 'rdt_build_info',
+    help: 'Version of the sidecar and of Node.js; always 1.',
+    labelNames: ['version', 'node_version'],
+    registers,
+  }).set({ version, node_version: nodeVersion }, 1)
+  gauge('rdt_token_cache_entries', 'RDTs in the cache.', cacheEntries)
+  gauge('rdt_mint_queue_length', 'Mints waiting for the usage plan.', queueLength)
+
+  return {
+    registry,
+    requests: new Counter({
+      name: 'rdt_http_requests_total',
+      help: 'Calls answered, by route, method, status code and verdict.',
+      labelNames: ['route', 'method', 'code', 'verdict'],
+      registers,
+    }),
+    duration,
+    overhead: histogram(
+      'rdt_http_overhead_seconds',
+      'Time the sidecar itself added to a call, waiting for mints apart.',
+      FINE_SECONDS,
+    ),
+    inFlight: gauge('rdt_http_requests_in_flight', 'Calls being served.'),
+    rejections: counter(
+      'rdt_http_rejections_total',
+      'Calls the sidecar answered with an error of its own.',
+      'reason',
+      ERROR_NAMES,
+    ),
+    aborts: new Counter({
+      name: 'rdt_http_client_aborts_total',
+      help: 'Callers who left before their answer was sent.',
+      registers,
+    }),
+    upstreamErrors: counter('rdt_upstream_errors_total', 'Calls that failed on the way to SP-API.', 'reason', [
+      'connect',
+      'timeout',
+      'reset',
+      'other',
+    ]),
+    lookups: counter('rdt_token_lookups_total', 'Questions for an RDT, by how they were answered.', 'result', [
+      'hit',
+      'miss',
+      'coalesced',
+    ]),
+    evictions: counter('rdt_token_evictions_total', 'RDTs dropped from the cache.', 'reason', ['capacity', 'expired']),
+    mints,
+    mintDuration: histogram('rdt_mint_duration_seconds', 'Time of one createRestrictedDataToken call.', SECONDS),
+    queueWait: histogram('rdt_mint_queue_wait_seconds', 'Time a mint waited for the usage plan.', SECONDS),
+    lastMint: gauge(
+      'rdt_mint_last_success_timestamp_seconds',
+      'Unix time of the last successful mint; 0 before the first.',
+    ),
+  }
+}
+export type Metrics = ReturnType<typeof createMetrics>

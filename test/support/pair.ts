@@ -1,0 +1,67 @@
+/** A simulator and a sidecar in front of it, on free ports of 127.0.0.1, for one test; ended by itself when the test ends. */
+import type { TestContext } from 'node:test'
+import { loadConfig } from '../../src/config/load.ts'
+import { createSidecar, type Overrides } from '../../src/sidecar.ts'
+import { createSimulator } from '../../src/simulator/simulator.ts'
+import type { LogEntry } from '../../src/simulator/types.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
+
+export type PairOptions = {
+  /** SIDECAR_* variables, values as YAML. */
+  readonly env?: Readonly<Record<string, string>>
+  /** In the place of the simulator. */
+  readonly endpoint?: string
+  readonly overrides?: Overrides
+}
+
+export const configFrom = (env: Readonly<Record<string, string>>, file?: string) => {
+  const result = loadConfig(file, { SIDECAR_PORT: '0', SIDECAR_ADMIN_PORT: '0', ...env })
+  if (!result.ok) throw new Error(JSON.stringify(result.problems))
+  return result.config
+}
+
+export const startPair = async (t: TestContext, { env = {}, endpoint, overrides }: PairOptions = {}) => {
+  const simulator = createSimulator()
+  const amazon = await simulator.listen()
+  const lines: string[] = []
+  const logger = createLogger('debug', { write: (line) => void lines.push(line) })
+  const config = configFrom({ SIDECAR_ENDPOINT: endpoint ?? amazon, ...env })
+  const sidecar = createSidecar(
+    config,
+    { version: '0.0.0-test', nodeVersion: process.version },
+    { logger, ...overrides },
+  )
+  const { data, admin } = await sidecar.listen()
+  let closed: Promise<number> | undefined
+  const close = () => (closed ??= sidecar.close())
+  t.after(async () => {
+    await close()
+    await simulator.close()
+  })
+  const base = `http://127.0.0.1:${data[0]?.port}`
+  return {
+    simulator,
+    amazon,
+    base,
+    port: data[0]?.port ?? 0,
+    ports: data.map(({ port }) => port),
+    admin: `http://127.0.0.1:${admin.port}`,
+    close,
+    /** Every log line so far. */
+    lines,
+    mints: (): readonly LogEntry[] => simulator.log().filter(({ kind }) => kind === 'mint'),
+    calls: (): readonly LogEntry[] => simulator.log().filter(({ kind }) => kind === 'call'),
+    /** One call; `token` undefined sends none. */
+    call: (target: string, token?: string, init: RequestInit = {}): Promise<Response> =>
+      fetch(base + target, { ...init, headers: { ...(token && { 'x-amz-access-token': token }), ...init.headers } }),
+  }
+}
+export type Pair = Awaited<ReturnType<typeof startPair>>
+
+/** The first error of an answer in Amazon's shape. */
+export const firstErrorOf = async (response: Response): Promise<{ code: string; message: string; details: string }> => {
+  const { errors } = (await response.json()) as { errors: { code: string; message: string; details: string }[] }
+  const [error] = errors
+  if (!error) throw new Error('no error in the answer')
+  return error
+}
