@@ -5,6 +5,8 @@ import { type Command, configOf } from './command.ts'
 
 export const printConfig: Command = async (io) => {
   const { values } = parseArgs({ args: io.args, options: { config: { type: 'string' } } })
-  io.out(stringify(configOf(io, values.config).settings))
+  const { settings } = configOf(io, values.config)
+  const { port: _port, endpoint: _endpoint, ...withoutOne } = settings
+  io.out(stringify(settings.listeners ? withoutOne : settings))
   return 0
 }

@@ -6,6 +6,7 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import https from 'node:https'
 import { Readable } from 'node:stream'
 import { createProxyMiddleware, type Options, type Plugin } from 'http-proxy-middleware'
+import { networkCode } from '../sp-api/errors.ts'
 import type { UpstreamFailure } from '../telemetry/events.ts'
 import { HOP_BY_HOP } from './headers.ts'
 
@@ -124,7 +125,7 @@ const FAILURES: Readonly<Record<string, UpstreamFailure>> = {
 }
 
 const failureOf = (error: Error): [UpstreamFailure, string] => {
-  const code = String((error as NodeJS.ErrnoException).code ?? 'UNKNOWN')
+  const code = networkCode(error)
   return [FAILURES[code] ?? 'other', code]
 }
 

@@ -60,7 +60,10 @@ export const createHandler = (options: HandlerOptions) => {
 
   const handle = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const call = begin(req, res)
-    if (draining) return reject(res, DRAINING)
+    if (draining) {
+      res.setHeader('connection', 'close')
+      return reject(res, DRAINING)
+    }
     if (inFlight > options.requestsInFlight) return reject(res, OVERLOADED)
 
     const method = req.method ?? ''

@@ -28,9 +28,12 @@ export const NOT_WANTED = Symbol('nobody waits for it any more')
 const SLACK_MS = 5
 const MAX_PENALTY = 16
 
+/** Milliseconds between two permits. */
+export const intervalMsOf = (ratePerSecond: number): number => 1000 / ratePerSecond + SLACK_MS
+
 export const createLimiter = ({ ratePerSecond, burst, maxQueue, now, random, onIdle }: LimiterOptions) => {
   const queue = new Bottleneck({ reservoir: burst, highWater: maxQueue, strategy: Bottleneck.strategy.OVERFLOW })
-  const intervalMs = 1000 / ratePerSecond + SLACK_MS
+  const intervalMs = intervalMsOf(ratePerSecond)
   let outstanding = 0
   let lastReturnAt = Number.NEGATIVE_INFINITY
   let throttledInARow = 0

@@ -1,5 +1,5 @@
 /** A limiter per endpoint and credential, kept only while it has something to remember. */
-import { createLimiter, type Limiter, type LimiterOptions } from './limiter.ts'
+import { createLimiter, intervalMsOf, type Limiter, type LimiterOptions } from './limiter.ts'
 
 export type UsagePlan = {
   /** Mints a second, and at once. Amazon's defaults: 1 and 10 per application and selling partner. */
@@ -12,7 +12,7 @@ export type UsagePlan = {
 
 export const createLimiters = (plan: UsagePlan, clock: Pick<LimiterOptions, 'now' | 'random'>) => {
   const limiters = new Map<string, Limiter>()
-  const maxQueue = Math.min(plan.maxQueue, Math.floor((plan.maxWaitMs / 1000) * plan.ratePerSecond))
+  const maxQueue = Math.min(plan.maxQueue, Math.floor(plan.maxWaitMs / intervalMsOf(plan.ratePerSecond)))
   return {
     for: (key: string): Limiter => {
       const known = limiters.get(key)

@@ -2,7 +2,7 @@
  * The createRestrictedDataToken client (Tokens API model 2021-03-01): one attempt, every answer told apart.
  * Never throws and never lets a token into a message. Does not retry, throttle or cache.
  */
-import { firstError } from '../sp-api/errors.ts'
+import { firstError, networkCode } from '../sp-api/errors.ts'
 import type { Need } from './need.ts'
 
 export const TOKENS_PATH = '/tokens/2021-03-01/restrictedDataToken'
@@ -118,8 +118,4 @@ const boundedText = async (response: Response): Promise<string> => {
 
 const isTimeout = (error: unknown): boolean => error instanceof DOMException && error.name === 'TimeoutError'
 
-/** The error code alone (ECONNREFUSED, ENOTFOUND, …): messages may quote what was sent. */
-const causeOf = (error: unknown): string => {
-  const { code } = Object((error as { cause?: unknown })?.cause)
-  return isTimeout(error) ? 'ETIMEDOUT' : typeof code === 'string' ? code : 'ENETWORK'
-}
+const causeOf = (error: unknown): string => (isTimeout(error) ? 'ETIMEDOUT' : networkCode(Object(error).cause))

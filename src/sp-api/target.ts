@@ -88,9 +88,9 @@ const resolved = (segments: readonly string[]): readonly string[] => {
 }
 
 const writeOutUnreserved = (path: string): string =>
-  path.replace(ESCAPE, (escape, hex: string) => {
+  path.replace(ESCAPE, (encoded, hex: string) => {
     const character = String.fromCharCode(Number.parseInt(hex, 16))
-    return UNRESERVED.test(character) ? character : escape
+    return UNRESERVED.test(character) ? character : encoded
   })
 
 const withoutTrailingSlash = (path: string): string =>

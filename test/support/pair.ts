@@ -11,21 +11,32 @@ export type PairOptions = {
   readonly env?: Readonly<Record<string, string>>
   /** In the place of the simulator. */
   readonly endpoint?: string
+  /** The endpoint counts as one of Amazon's sandboxes. */
+  readonly sandbox?: boolean
+  /** Endpoints of several listeners; gets the simulator's. */
+  readonly listeners?: (amazon: string) => readonly string[]
   readonly overrides?: Overrides
 }
 
 export const configFrom = (env: Readonly<Record<string, string>>, file?: string) => {
-  const result = loadConfig(file, { SIDECAR_PORT: '0', SIDECAR_ADMIN_PORT: '0', ...env })
+  const result = loadConfig(file, { SIDECAR_ADMIN_PORT: '0', ...env })
   if (!result.ok) throw new Error(JSON.stringify(result.problems))
   return result.config
 }
 
-export const startPair = async (t: TestContext, { env = {}, endpoint, overrides }: PairOptions = {}) => {
+export const startPair = async (
+  t: TestContext,
+  { env = {}, endpoint, sandbox = false, listeners: many, overrides }: PairOptions = {},
+) => {
   const simulator = createSimulator()
   const amazon = await simulator.listen()
   const lines: string[] = []
   const logger = createLogger('debug', { write: (line) => void lines.push(line) })
-  const config = configFrom({ SIDECAR_ENDPOINT: endpoint ?? amazon, ...env })
+  const several = many && JSON.stringify(many(amazon).map((one) => ({ port: 0, endpoint: one })))
+  const where = several ? { SIDECAR_LISTENERS: several } : { SIDECAR_PORT: '0', SIDECAR_ENDPOINT: endpoint ?? amazon }
+  const loaded = configFrom({ ...where, ...env })
+  const listeners = loaded.listeners.map((one) => ({ ...one, endpoint: { ...one.endpoint, sandbox } }))
+  const config = { ...loaded, listeners }
   const sidecar = createSidecar(
     config,
     { version: '0.0.0-test', nodeVersion: process.version },

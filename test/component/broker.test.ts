@@ -1,0 +1,253 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createBroker, type RdtResult } from '../../src/rdt/broker.ts'
+import { createTokenCache } from '../../src/rdt/cache.ts'
+import { createLimiters } from '../../src/rdt/limiters.ts'
+import { createMinter } from '../../src/rdt/minter.ts'
+import type { Need } from '../../src/rdt/need.ts'
+import { createTokensApi } from '../../src/rdt/tokens-api.ts'
+
+// The real cache, limiter, minter and Tokens API client; only the wire is ours, so that every answer and moment can be chosen.
+type Wire = (call: number) => Promise<Response>
+type Options = {
+  maxEntries?: number
+  maxWaitMs?: number
+  burst?: number
+  ratePerSecond?: number
+  maxQueue?: number
+  timeoutMs?: number
+  marginMs?: number
+}
+
+const token = (n: number, expiresIn: unknown = 3600) =>
+  Response.json({ restrictedDataToken: `Atz.sprdt|${n}`, expiresIn })
+const need = (path = '/a'): Need => ({ resource: { method: 'GET', path } })
+
+const build = (wire: Wire, options: Options = {}) => {
+  const {
+    maxEntries = 100,
+    maxWaitMs = 1000,
+    burst = 10,
+    ratePerSecond = 50,
+    maxQueue = 100,
+    timeoutMs = 500,
+    marginMs = 60_000,
+  } = options
+  let skipped = 0
+  const now = () => performance.now() + 1 + skipped
+  const lookups: string[] = []
+  const evictions: string[] = []
+  const outcomes: string[] = []
+  let calls = 0
+  const fetching = (_url: unknown, init?: RequestInit): Promise<Response> => {
+    calls += 1
+    const gone = new Promise<never>((_, reject) =>
+      init?.signal?.addEventListener('abort', () => reject(init.signal?.reason)),
+    )
+    return Promise.race([wire(calls), gone])
+  }
+  const cache = createTokenCache({ maxEntries, now, onEviction: (reason) => void evictions.push(reason) })
+  const minter = createMinter({
+    tokensApi: createTokensApi({ fetch: fetching as typeof fetch, timeoutMs, userAgent: 'test' }),
+    limiters: createLimiters({ ratePerSecond, burst, maxQueue, maxWaitMs }, { now, random: () => 0 }),
+    events: { mintAttempted: (_order, answer) => void outcomes.push(answer.kind), mintWaited: () => {} },
+    now,
+    random: () => 0,
+  })
+  const broker = createBroker({
+    cache,
+    minter,
+    onLookup: (result) => void lookups.push(result),
+    maxWaitMs,
+    expiryMarginMs: marginMs,
+    now,
+  })
+  return {
+    lookups,
+    evictions,
+    outcomes,
+    calls: () => calls,
+    skip: (ms: number) => {
+      skipped += ms
+    },
+    get: (
+      path = '/a',
+      {
+        credential = 'c1',
+        origin = 'https://na',
+        whenGone = () => {},
+      }: { credential?: string; origin?: string; whenGone?: (listener: () => void) => void } = {},
+    ) =>
+      broker.get({ origin, credential: { id: credential, token: `Atza|${credential}` }, need: need(path), whenGone }),
+  }
+}
+const rdtOf = (result: RdtResult): string => (result.kind === 'token' ? `${result.from} ${result.rdt}` : result.kind)
+
+test('fifty cold callers share one mint', async () => {
+  const made = build(async (n) => token(n))
+  const results = await Promise.all(Array.from({ length: 50 }, () => made.get()))
+  assert.deepEqual(new Set(results.map(rdtOf)), new Set(['minted Atz.sprdt|1']))
+  assert.equal(made.calls(), 1)
+  assert.equal(rdtOf(await made.get()), 'hit Atz.sprdt|1')
+  assert.equal(made.lookups.filter((result) => result === 'coalesced').length, 49)
+})
+
+test('callers with another credential, endpoint or resource share nothing', async () => {
+  const made = build(async (n) => token(n))
+  await Promise.all([
+    made.get(),
+    made.get('/b'),
+    made.get('/a', { credential: 'c2' }),
+    made.get('/a', { origin: 'https://eu' }),
+  ])
+  assert.equal(made.calls(), 4)
+})
+
+test("the first caller's leaving does not fail the others", async () => {
+  let leave = () => {}
+  const made = build(async (n) => {
+    leave()
+    return token(n)
+  })
+  const first = made.get('/a', {
+    whenGone: (listener) => {
+      leave = listener
+    },
+  })
+  const second = made.get()
+  assert.equal((await first).kind, 'abandoned')
+  assert.equal(rdtOf(await second), 'minted Atz.sprdt|1')
+  assert.equal(made.calls(), 1)
+})
+
+test('a mint that every caller left before its turn is not made', async () => {
+  const leave: (() => void)[] = []
+  const made = build(async (n) => token(n), { burst: 1 })
+  const first = made.get('/first')
+  const others = [1, 2, 3].map((n) => made.get(`/${n}`, { whenGone: (listener) => void leave.push(listener) }))
+  for (const one of leave) one()
+  await Promise.all([first, ...others])
+  assert.equal(rdtOf(await made.get('/last')), 'minted Atz.sprdt|2')
+})
+
+test('eviction does not fail a mint in flight', async () => {
+  const answers: ((response: Response) => void)[] = []
+  const made = build(() => new Promise((resolve) => void answers.push(resolve)), { maxEntries: 1 })
+  const waiting = ['/a', '/b', '/c'].map((path) => made.get(path))
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  for (const [i, answer] of answers.entries()) answer(token(i))
+  assert.deepEqual((await Promise.all(waiting)).map(rdtOf).sort(), [
+    'minted Atz.sprdt|0',
+    'minted Atz.sprdt|1',
+    'minted Atz.sprdt|2',
+  ])
+  assert.deepEqual(made.evictions, ['capacity', 'capacity'])
+})
+
+test('a token is never used with less life left than the margin', async () => {
+  const made = build(async (n) => token(n))
+  await made.get()
+  made.skip(3_539_000)
+  assert.equal(rdtOf(await made.get()), 'hit Atz.sprdt|1')
+  made.skip(1500)
+  assert.equal(rdtOf(await made.get()), 'minted Atz.sprdt|2')
+  assert.deepEqual(made.evictions, ['expired'])
+})
+
+for (const expiresIn of [undefined, -5, 'soon', 90_000, 60, 30]) {
+  test(`expiresIn ${expiresIn}: the token is used once and not cached`, async () => {
+    const made = build(async (n) => token(n, { expiresIn }))
+    assert.equal(rdtOf(await made.get()), 'minted Atz.sprdt|1')
+    assert.equal(rdtOf(await made.get()), 'minted Atz.sprdt|2')
+  })
+}
+
+test('a life is counted from before the mint was sent', async () => {
+  const made = build(async (n) => {
+    made.skip(10_000)
+    return token(n)
+  })
+  await made.get()
+  made.skip(3_529_500)
+  assert.equal(rdtOf(await made.get()), 'hit Atz.sprdt|1')
+  made.skip(1000)
+  assert.equal(rdtOf(await made.get()), 'minted Atz.sprdt|2')
+})
+
+test('what passes by is tried again: server errors, resets, garbage', async () => {
+  const wire: Wire = async (n) => {
+    if (n === 1) return new Response('', { status: 503 })
+    if (n === 2) throw new TypeError('fetch failed')
+    return token(n)
+  }
+  const made = build(wire)
+  assert.equal(rdtOf(await made.get()), 'minted Atz.sprdt|3')
+  assert.deepEqual(made.outcomes, ['server_error', 'network', 'success'])
+})
+
+test('what lasts is told after three attempts', async () => {
+  const made = build(async () => new Response('{}', { status: 200 }))
+  const result = await made.get()
+  assert.ok(result.kind === 'unavailable')
+  assert.match(result.why, /200 without a readable token/)
+  assert.equal(made.calls(), 3)
+})
+
+test('a refusal is final and costs one mint', async () => {
+  const made = build(async () => Response.json({ errors: [{ code: 'InvalidInput', message: 'No.' }] }, { status: 400 }))
+  const result = await made.get()
+  assert.ok(result.kind === 'refused' && result.code === 'InvalidInput' && result.message === 'No.')
+  assert.equal(made.calls(), 1)
+})
+
+test('a 429 is retried within the wait', async () => {
+  const made = build(async (n) => (n < 3 ? new Response('', { status: 429 }) : token(n)))
+  assert.equal(rdtOf(await made.get()), 'minted Atz.sprdt|3')
+})
+
+test('a 429 without end is told as throttled when the wait is over', async () => {
+  const made = build(async () => new Response('', { status: 429 }), { maxWaitMs: 150, ratePerSecond: 100 })
+  const result = await made.get()
+  assert.ok(result.kind === 'throttled' && result.retryAfterS >= 1)
+})
+
+test('whoever would wait longer than allowed is told at once, with the seconds to wait', async () => {
+  const made = build(async (n) => token(n), { burst: 1, ratePerSecond: 10, maxWaitMs: 250 })
+  const results = await Promise.all([1, 2, 3, 4, 5].map((n) => made.get(`/${n}`)))
+  assert.deepEqual(
+    results.map(({ kind }) => kind),
+    ['token', 'token', 'token', 'throttled', 'throttled'],
+  )
+  const last = results[4]
+  assert.ok(last?.kind === 'throttled' && last.retryAfterS === 1)
+})
+
+test('a Tokens API that hangs is unavailable, not throttled', async () => {
+  const made = build(() => new Promise(() => {}), { maxWaitMs: 100, timeoutMs: 5000 })
+  const result = await made.get()
+  assert.ok(result.kind === 'unavailable')
+  assert.match(result.why, /did not answer in time/)
+})
+
+test('a caller who comes while a mint hangs waits its own time, not what the first left over', async () => {
+  let answer: (response: Response) => void = () => {}
+  const made = build(
+    () =>
+      new Promise((resolve) => {
+        answer = resolve
+      }),
+    { maxWaitMs: 200, timeoutMs: 5000 },
+  )
+  const first = made.get()
+  await new Promise((resolve) => setTimeout(resolve, 120))
+  const second = made.get()
+  assert.equal((await first).kind, 'unavailable')
+  answer(token(1))
+  assert.equal(rdtOf(await second), 'minted Atz.sprdt|1')
+})
+
+test('after a failure the next caller asks anew', async () => {
+  const made = build(async (n) => (n <= 3 ? new Response('', { status: 500 }) : token(n)))
+  assert.equal((await made.get()).kind, 'unavailable')
+  assert.equal(rdtOf(await made.get()), 'minted Atz.sprdt|4')
+})

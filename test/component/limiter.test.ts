@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { createLimiter, FULL, NOT_WANTED } from '../../src/rdt/limiter.ts'
+import { createLimiters } from '../../src/rdt/limiters.ts'
+
+const now = () => performance.now()
+const wanted = () => true
+const make = (extra: Partial<Parameters<typeof createLimiter>[0]> = {}) =>
+  createLimiter({ ratePerSecond: 50, burst: 5, maxQueue: 100, now, random: () => 1, onIdle: () => {}, ...extra })
+const success = async () => ({ kind: 'success' })
+
+/** Amazon's own bucket: continuous refill from the moment a request arrives. Counts what it would have refused. */
+const amazonBucket = (ratePerSecond: number, burst: number) => {
+  let level = burst
+  let at = now()
+  const bucket = {
+    refused: 0,
+    arrive: () => {
+      level = Math.min(burst, level + ((now() - at) / 1000) * ratePerSecond)
+      at = now()
+      if (level < 1) bucket.refused += 1
+      else level -= 1
+    },
+  }
+  return bucket
+}
+const after = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+test('the burst leaves at once', async () => {
+  const limiter = make({ burst: 5 })
+  let started = 0
+  let open = () => {}
+  const allStarted = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  const mint = async () => {
+    started += 1
+    if (started === 5) open()
+    await allStarted // were they let through one after the other, this would never end
+    return { kind: 'success' }
+  }
+  await Promise.all(Array.from({ length: 5 }, () => limiter.run(mint, wanted)))
+})
+
+test('after the burst, one by one at the rate', async () => {
+  const limiter = make({ ratePerSecond: 50, burst: 2 })
+  const from = now()
+  const at: number[] = []
+  const mint = async () => ({ kind: 'success', n: at.push(now() - from) })
+  await Promise.all(Array.from({ length: 7 }, () => limiter.run(mint, wanted)))
+  for (let i = 2; i < 7; i += 1) assert.ok((at[i] ?? 0) >= (i - 1) * 20 - 1, `mint ${i} at ${at[i]}`)
+})
+
+test('property: whatever the latencies of network and Amazon, Amazon never sees more than the plan', async () => {
+  const latency = fc.array(fc.tuple(fc.nat(15), fc.nat(15)), { minLength: 20, maxLength: 20 })
+  await fc.assert(
+    fc.asyncProperty(latency, fc.integer({ min: 1, max: 6 }), async (latencies, burst) => {
+      const ratePerSecond = 100
+      const limiter = make({ ratePerSecond, burst })
+      const bucket = amazonBucket(ratePerSecond, burst)
+      await Promise.all(
+        latencies.map(([there, back]) =>
+          limiter.run(async () => {
+            await after(there)
+            bucket.arrive()
+            await after(back)
+            return { kind: 'success' }
+          }, wanted),
+        ),
+      )
+      assert.equal(bucket.refused, 0)
+    }),
+    { numRuns: 8 },
+  )
+})
+
+test('the queue is bounded: one more is refused at once', async () => {
+  const limiter = make({ ratePerSecond: 20, burst: 1, maxQueue: 2 })
+  const results = await Promise.all(Array.from({ length: 5 }, () => limiter.run(success, wanted)))
+  assert.equal(results.filter((result) => result === FULL).length, 2)
+})
+
+test('a queue of none still lets the burst through', async () => {
+  const limiter = make({ burst: 3, maxQueue: 0 })
+  const results = await Promise.all(Array.from({ length: 5 }, () => limiter.run(success, wanted)))
+  assert.equal(results.filter((result) => result === FULL).length, 2)
+})
+
+test('a mint that nobody wants when its turn comes does not run, and costs no permit', async () => {
+  const limiter = make({ ratePerSecond: 5, burst: 1 })
+  const from = now()
+  await limiter.run(success, wanted)
+  const unwanted = await Promise.all(Array.from({ length: 20 }, () => limiter.run(success, () => false)))
+  assert.ok(unwanted.every((result) => result === NOT_WANTED))
+  await limiter.run(success, wanted)
+  assert.ok(now() - from < 1000, 'twenty permits would have taken four seconds')
+})
+
+test('a 429 empties the bucket and lengthens the wait; an answer shortens it again', async () => {
+  const limiter = make({ ratePerSecond: 20, burst: 5 })
+  await limiter.run(async () => ({ kind: 'throttled' }), wanted)
+  const from = now()
+  const at: number[] = []
+  await Promise.all(
+    Array.from({ length: 3 }, () => limiter.run(async () => ({ kind: 'success', at: at.push(now() - from) }), wanted)),
+  )
+  assert.ok((at[0] ?? 0) >= 49, `the four other permits are gone: ${at[0]}`)
+  assert.ok((at[1] ?? 0) - (at[0] ?? 0) >= 45)
+})
+
+test('waiting callers with a lower priority number go first', async () => {
+  const limiter = make({ ratePerSecond: 50, burst: 1 })
+  const order: string[] = []
+  const job = (name: string, priority?: number) =>
+    limiter.run(async () => ({ kind: 'success', n: order.push(name) }), wanted, priority)
+  await Promise.all([job('first'), job('newcomer'), job('later', 9), job('retry', 4)])
+  assert.deepEqual(order, ['first', 'retry', 'newcomer', 'later'])
+})
+
+test('a mint that throws gives its permit back', async () => {
+  const limiter = make({ burst: 1 })
+  await assert.rejects(
+    limiter.run(() => Promise.reject(new Error('bug')), wanted),
+    /bug/,
+  )
+  assert.deepEqual(await limiter.run(success, wanted), { kind: 'success' })
+})
+
+test('a limiter is forgotten only when all its permits are back', async () => {
+  let idleAt = 0
+  const limiter = make({
+    ratePerSecond: 50,
+    burst: 3,
+    onIdle: () => {
+      idleAt = now()
+    },
+  })
+  const from = now()
+  await Promise.all([limiter.run(success, wanted), limiter.run(success, wanted), limiter.run(success, wanted)])
+  assert.equal(idleAt, 0)
+  await after(150)
+  assert.ok(idleAt - from >= 59, `three permits at 50 a second are back after 60 ms: ${idleAt - from}`)
+})
+
+test('each key has a bucket of its own; the queue holds no more than fits into the longest wait', async () => {
+  const limiters = createLimiters(
+    { ratePerSecond: 10, burst: 1, maxQueue: 1000, maxWaitMs: 300 },
+    { now, random: Math.random },
+  )
+  assert.equal(limiters.for('a'), limiters.for('a'))
+  assert.notEqual(limiters.for('a'), limiters.for('b'))
+  const results = await Promise.all(Array.from({ length: 10 }, () => limiters.for('a').run(success, wanted)))
+  assert.equal(results.filter((result) => result === FULL).length, 6) // one at once, three in 320 ms
+})

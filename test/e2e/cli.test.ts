@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { test } from 'node:test'
+import { loadConfig } from '../../src/config/load.ts'
+import { printed, run, start } from '../support/cli.ts'
+
+const FIXTURES = path.join(import.meta.dirname, '../fixtures')
+const FREE = { SIDECAR_PORT: '0', SIDECAR_ADMIN_PORT: '0' }
+
+const serving = async (t: Parameters<typeof start>[0], env: Record<string, string> = {}) => {
+  const running = start(t, ['serve'], { ...FREE, ...env })
+  const [line] = await printed(running, /^\{.*"msg":"serving".*$/m)
+  const { data, admin } = JSON.parse(line) as { data: { port: number }[]; admin: { port: number } }
+  return {
+    ...running,
+    base: `http://127.0.0.1:${data[0]?.port}`,
+    admin: `http://127.0.0.1:${admin.port}`,
+    adminPort: admin.port,
+  }
+}
+
+test('serve is the default command; SIGTERM drains and exits 0', async (t) => {
+  const running = start(t, [], FREE)
+  await printed(running, /"msg":"serving"/)
+  running.child.kill('SIGTERM')
+  const { code, out } = await running.finished
+  assert.equal(code, 0)
+  assert.match(out, /"msg":"draining"[\s\S]*"msg":"stopped"/)
+})
+
+test('a call in flight at SIGTERM is finished before the exit', async (t) => {
+  const simulator = start(t, ['simulate', '--port', '0'])
+  const [, url = ''] = await printed(simulator, /simulator at (\S+):/)
+  await fetch(`${url}/_simulator/control`, { method: 'POST', body: JSON.stringify({ latencyMs: { call: 500 } }) })
+  const sidecar = await serving(t, { SIDECAR_ENDPOINT: url })
+  const call = fetch(`${sidecar.base}/sellers/v1/marketplaceParticipations`, {
+    headers: { 'x-amz-access-token': await lwaToken(url) },
+  })
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  sidecar.child.kill('SIGTERM')
+  assert.equal((await call).status, 200)
+  assert.equal((await sidecar.finished).code, 0)
+})
+
+test('a call that outlasts drain.maxMs is cut, and the exit code says so', async (t) => {
+  const simulator = start(t, ['simulate', '--port', '0'])
+  const [, url = ''] = await printed(simulator, /simulator at (\S+):/)
+  await fetch(`${url}/_simulator/control`, {
+    method: 'POST',
+    body: JSON.stringify({ fail: [{ on: 'call', times: 1, as: 'hang' }] }),
+  })
+  const sidecar = await serving(t, { SIDECAR_ENDPOINT: url, SIDECAR_DRAIN_MAX_MS: '200' })
+  const call = fetch(`${sidecar.base}/sellers/v1/marketplaceParticipations`, {
+    headers: { 'x-amz-access-token': await lwaToken(url) },
+  })
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  sidecar.child.kill('SIGTERM')
+  await assert.rejects(call)
+  assert.equal((await sidecar.finished).code, 1)
+})
+
+test('a port in use is told in one line, exit 1', async (t) => {
+  const first = await serving(t)
+  const { code, err } = await run(t, ['serve'], { ...FREE, SIDECAR_ADMIN_PORT: String(first.adminPort) })
+  assert.equal(code, 1)
+  assert.match(err, /^listen EADDRINUSE: address already in use 127\.0\.0\.1:\d+\n$/)
+})
+
+test('check-config: exit 0 for a good configuration, 2 with all problems on stderr for a bad one', async (t) => {
+  const good = await run(t, ['check-config', '--config', path.join(FIXTURES, 'config-good.yaml')])
+  assert.deepEqual([good.code, good.out, good.err], [0, 'The configuration is good: 32 restricted operations.\n', ''])
+  const bad = await run(t, ['check-config'], {
+    SIDECAR_CONFIG: path.join(FIXTURES, 'config/row-overlaps.yaml'),
+    SIDECAR_TYPO: '1',
+  })
+  assert.equal(bad.code, 2)
+  assert.equal(bad.err.trim().split('\n').length, 2)
+  const serve = await run(t, ['serve', '--config', path.join(FIXTURES, 'config/unknown-key.yaml')])
+  assert.deepEqual([serve.code, serve.err], [2, 'mint.ratePerSeconds: unknown key\n'])
+})
+
+test('print-config prints YAML that serve takes, the same configuration again', async (t) => {
+  const environments = [
+    { SIDECAR_MINT_BURST: '3' },
+    { SIDECAR_LISTENERS: '[{ port: 8081, endpoint: eu }]', SIDECAR_OPERATIONS: '{ orders-v0.getOrder: null }' },
+  ]
+  const file = path.join(mkdtempSync(path.join(tmpdir(), 'rdt-')), 'printed.yaml')
+  t.after(() => rmSync(path.dirname(file), { recursive: true }))
+  for (const env of environments) {
+    const { code, out } = await run(t, ['print-config'], env)
+    assert.equal(code, 0)
+    writeFileSync(file, out)
+    assert.deepEqual(loadConfig(file, {}), loadConfig(undefined, env))
+  }
+})
+
+test('explain tells operation, resource, data elements and why', async (t) => {
+  const json = async (...args: string[]) => JSON.parse((await run(t, ['explain', ...args, '--json'])).out)
+  const items = await json('GET', '/orders/v0/orders/902-1/orderItems?x=y')
+  assert.equal(items.operation, 'orders-v0.getOrderItems')
+  assert.equal(items.resource, 'GET /orders/v0/orders/{orderId}/orderItems')
+  assert.equal(items['data elements'], 'buyerInfo')
+  const open = await json('GET', '/sellers/v1/x')
+  assert.equal(open.restricted, false)
+  const unsafe = await json('GET', '/orders/v0/orders%2F1')
+  assert.match(unsafe.treated, /unsafe-path/)
+  const usage = await run(t, ['explain', 'GET'])
+  assert.equal(usage.code, 2)
+  assert.match(usage.err, /^usage: explain METHOD PATH/)
+})
+
+test('healthcheck: exit 0 against a running sidecar, 1 with a reason where none answers', async (t) => {
+  const sidecar = await serving(t)
+  const healthy = await run(t, ['healthcheck'], { SIDECAR_ADMIN_PORT: String(sidecar.adminPort) })
+  assert.deepEqual([healthy.code, healthy.err], [0, ''])
+  sidecar.child.kill('SIGTERM')
+  await sidecar.finished
+  const gone = await run(t, ['healthcheck'], { SIDECAR_ADMIN_PORT: String(sidecar.adminPort) })
+  assert.equal(gone.code, 1)
+  assert.match(gone.err, /^not ready: nothing answers at http:\/\/127\.0\.0\.1:\d+\/readyz\n$/)
+})
+
+test('bad usage is exit 2 with a line that helps', async (t) => {
+  for (const args of [['nonsense'], ['serve', '--verbose'], ['simulate', '--port', '99999'], ['constructor']]) {
+    const { code, err, out } = await run(t, args)
+    assert.equal(code, 2, args.join(' '))
+    assert.ok(err.length > 0 && out === '')
+    assert.doesNotMatch(err, /\n {4}at /)
+  }
+  const help = await run(t, ['--help'])
+  assert.equal(help.code, 0)
+  for (const command of ['serve', 'simulate', 'demo', 'check-config', 'print-config', 'explain', 'healthcheck'])
+    assert.match(help.out, new RegExp(`^ {2}${command} `, 'm'))
+})
+
+test('demo --once: mints fewer than calls, no 429, plain text when piped, and it ends', async (t) => {
+  const { code, out, err } = await run(t, ['demo', '--once'])
+  assert.equal(code, 0)
+  assert.equal(err, '')
+  assert.match(
+    out,
+    /44 restricted calls, 44 of them with personal data in the answer\.\n {2}12 mints at Amazon, 32 saved; 0 answered 429\./,
+  )
+  assert.match(out, /getOrders {2,}4 {2,}4 200 {2,}2 minted, 2 hit/)
+  assert.ok(!out.includes('\u001b'))
+  assert.doesNotMatch(out, /Atz/)
+})
+
+test('demo stays up, and its curl lines work as printed', async (t) => {
+  const running = start(t, ['demo'])
+  await printed(running, /grep \^rdt_/)
+  const lines = running.out().replace(/[\s\S]*\n\n {2}LWA=/, '  LWA=')
+  const answers = execFileSync('sh', ['-c', lines], { encoding: 'utf8' })
+  assert.match(answers, /"AmazonOrderId":"902-1845936-5435001"\}/)
+  assert.match(answers, /x-rdt-verdict: hit|x-rdt-verdict: minted/)
+  assert.match(answers, /"ShippingAddress"/)
+  assert.match(answers, /rdt_mint_requests_total/)
+  running.child.kill('SIGINT')
+  assert.equal((await running.finished).code, 0)
+})
+
+const lwaToken = async (url: string): Promise<string> => {
+  const body = new URLSearchParams({
+    grant_type: 'refresh_token',
+    refresh_token: 'Atzr|seller-a',
+    client_id: 'amzn1.application-oa2-client.test',
+    client_secret: 'simulated-secret',
+  })
+  const answer = (await (await fetch(`${url}/auth/o2/token`, { method: 'POST', body })).json()) as {
+    access_token: string
+  }
+  return answer.access_token
+}

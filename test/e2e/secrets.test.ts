@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import { type TestContext, test } from 'node:test'
+import { redact } from '../../src/telemetry/logger.ts'
+import { startPair } from '../support/pair.ts'
+
+const LWA = `Atza|CANARYLWA${'a'.repeat(300)}`
+const RDT = `Atz.sprdt|CANARYRDT${'b'.repeat(400)}`
+const CANARIES = /CANARY(LWA|RDT|ORDER|QUERY|BODY|NAME)/
+
+/** An Amazon that mints the canary RDT, and whose every second word is a canary too. */
+const talkativeAmazon = async (t: TestContext): Promise<{ url: string; setStatus: (status: number) => void }> => {
+  let mintStatus = 200
+  const server = createServer((req, res) => {
+    req.resume()
+    const isMint = req.url === '/tokens/2021-03-01/restrictedDataToken'
+    if (req.url?.includes('reset')) return void req.socket.destroy()
+    res.writeHead(isMint ? mintStatus : 200, { 'content-type': 'application/json' })
+    if (!isMint) return void res.end('{"payload":{"Name":"CANARYNAME"}}')
+    const error = { errors: [{ code: 'InvalidInput', message: 'Could not match input arguments', details: '' }] }
+    res.end(JSON.stringify(mintStatus === 200 ? { restrictedDataToken: RDT, expiresIn: 3600 } : error))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const address = server.address()
+  return {
+    url: `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`,
+    setStatus: (status) => {
+      mintStatus = status
+    },
+  }
+}
+
+test('no token, id, query or body in any output, whatever happens', async (t) => {
+  const amazon = await talkativeAmazon(t)
+  const pair = await startPair(t, {
+    endpoint: amazon.url,
+    env: { SIDECAR_RDT_SCOPE: 'specific', SIDECAR_LIMITS_BODY_BYTES: '100' },
+  })
+  const outputs: string[] = []
+  const call = async (target: string, init: RequestInit = {}): Promise<number> => {
+    const answer = await pair.call(target, LWA, init)
+    outputs.push(JSON.stringify([...answer.headers]), (await answer.text()).replace(/CANARY(NAME|ORDER)/g, '')) // the caller's own
+    return answer.status
+  }
+  const post = (bytes: number): RequestInit => ({ method: 'POST', body: 'CANARYBODY'.padEnd(bytes) })
+  assert.equal(await call('/orders/v0/orders/CANARYORDER/address?email=CANARYQUERY'), 200)
+  assert.equal(await call('/orders/v0/orders/CANARYORDER/address'), 200)
+  assert.equal(await call('/sellers/v1/CANARYORDER?email=CANARYQUERY'), 200)
+  assert.equal(await call('/mfn/v0/shipments', post(50)), 200)
+  assert.equal(await call('/mfn/v0/shipments', post(500)), 413)
+  assert.equal(await call('/orders/v0/orders/CANARYORDER%2Faddress?x=CANARYQUERY'), 400)
+  assert.equal(await call('/orders/v0/orders/1', { headers: { 'x-rdt-scope': 'CANARYQUERY' } }), 400)
+  assert.equal(await call('/sellers/v1/reset/CANARYORDER?x=CANARYQUERY'), 502)
+  for (const status of [400, 403, 500]) {
+    amazon.setStatus(status)
+    assert.ok((await call('/orders/v0/orders/CANARYORDER?x=CANARYQUERY')) >= 400)
+  }
+  for (const page of ['/metrics', '/status', '/readyz', '/livez', '/nothing?CANARYQUERY']) {
+    outputs.push(await (await fetch(pair.admin + page)).text())
+  }
+  await pair.close()
+  assert.ok(pair.lines.length >= 11)
+  for (const text of [...outputs, ...pair.lines]) assert.doesNotMatch(text, CANARIES)
+  for (const line of pair.lines) assert.doesNotMatch(line, /\/orders|\/sellers|\?/)
+})
+
+test('an error that quotes a token reaches the log without it', async (t) => {
+  const broken = (() => {
+    throw Object.assign(new Error(`bad header ${LWA}`), { cause: { code: `E ${RDT}` } })
+  }) as unknown as typeof fetch
+  const pair = await startPair(t, { overrides: { fetch: broken } })
+  const answer = await pair.call('/orders/v0/orders/1', LWA)
+  assert.equal(answer.status, 503)
+  assert.doesNotMatch(await answer.text(), CANARIES)
+  await pair.close()
+  for (const line of pair.lines) assert.doesNotMatch(line, CANARIES)
+})
+
+test('the redactor takes out whatever looks like a secret of Amazon', () => {
+  const secrets = [LWA, RDT, 'Atzr|IwEBICANARY', 'amzn1.oa2-cs.v1.CANARY0123']
+  for (const secret of secrets) assert.equal(redact(`{"msg":"x ${secret}","a":1}`), '{"msg":"x [redacted]","a":1}')
+})

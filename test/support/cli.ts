@@ -1,0 +1,52 @@
+/** The sidecar as a process: the sources run as they are on this Node. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import path from 'node:path'
+import type { TestContext } from 'node:test'
+
+const MAIN = path.join(import.meta.dirname, '../../src/main.ts')
+
+export type Finished = { readonly code: number | null; readonly out: string; readonly err: string }
+export type Running = {
+  readonly child: ChildProcess
+  readonly out: () => string
+  readonly err: () => string
+  readonly finished: Promise<Finished>
+}
+
+/** Starts a command with nothing of this process's SIDECAR_* environment; killed when the test ends. */
+export const start = (t: TestContext, args: readonly string[], env: Readonly<Record<string, string>> = {}): Running => {
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('SIDECAR_'))
+  const child = spawn(process.execPath, [MAIN, ...args], { env: { ...Object.fromEntries(inherited), ...env } })
+  let out = ''
+  let err = ''
+  child.stdout.on('data', (chunk) => {
+    out += chunk
+  })
+  child.stderr.on('data', (chunk) => {
+    err += chunk
+  })
+  const finished = once(child, 'close').then(([code]) => ({ code, out, err }))
+  t.after(() => child.kill('SIGKILL'))
+  return { child, out: () => out, err: () => err, finished }
+}
+
+export const run = (
+  t: TestContext,
+  args: readonly string[],
+  env?: Readonly<Record<string, string>>,
+): Promise<Finished> => start(t, args, env).finished
+
+/** Resolves to the first match of `pattern` in what the process printed so far. */
+export const printed = async ({ out, finished }: Running, pattern: RegExp): Promise<RegExpExecArray> => {
+  let over = false
+  finished.then(() => {
+    over = true
+  })
+  for (;;) {
+    const match = pattern.exec(out())
+    if (match) return match
+    if (over) throw new Error(`it ended without printing ${pattern}: ${out()}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}

@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { createCredentials } from '../../src/rdt/credential.ts'
+import { keyOf, type Need, type Policy, planCall, type Steering } from '../../src/rdt/need.ts'
+import { createCatalogue, DATA_ELEMENTS, type Operation } from '../../src/sp-api/operations.ts'
+import { recognise } from '../../src/sp-api/recognise.ts'
+import { shippedCatalogue, shippedOperations } from '../support/catalogue.ts'
+
+const POLICY: Policy = {
+  scope: 'generic',
+  dataElements: ['buyerInfo', 'shippingAddress'],
+  onMintFailure: 'reject',
+  sandbox: false,
+}
+type Extra = {
+  policy?: Partial<Policy>
+  steering?: Steering
+  callerHasRdt?: boolean
+  sandboxEndpoint?: boolean
+  catalogue?: ReturnType<typeof createCatalogue>
+}
+
+const plan = (
+  request: string,
+  { policy, steering = {}, callerHasRdt = false, sandboxEndpoint = false, catalogue = shippedCatalogue }: Extra = {},
+) => {
+  const [method = '', target = ''] = request.split(' ')
+  const recognition = recognise(catalogue, method, target)
+  assert.ok(recognition.kind !== 'unsafe')
+  return planCall({ ...POLICY, ...policy }, { recognition, method, steering, callerHasRdt, sandboxEndpoint })
+}
+const needOf = (request: string, extra?: Extra): Need => {
+  const made = plan(request, extra)
+  assert.ok(made.kind === 'swap', JSON.stringify(made))
+  return made.need
+}
+
+test('generic scope asks for the template, with the elements the operation takes and no others', () => {
+  const { resource } = needOf('GET /orders/v0/orders/1')
+  assert.deepEqual(resource, {
+    method: 'GET',
+    path: '/orders/v0/orders/{orderId}',
+    dataElements: ['buyerInfo', 'shippingAddress'],
+  })
+  assert.deepEqual(needOf('GET /orders/v0/orders/1/orderItems').resource.dataElements, ['buyerInfo'])
+  assert.equal('dataElements' in needOf('GET /orders/v0/orders/1/address').resource, false)
+})
+
+test('specific scope asks for the one resource, in its one spelling and without the query', () => {
+  const path = needOf('GET /orders/v0/orders/%31/address/?x=y', { policy: { scope: 'specific' } }).resource.path
+  assert.equal(path, '/orders/v0/orders/1/address')
+})
+
+test('a report document is always a specific resource', () => {
+  for (const scope of ['generic', 'specific'] as const) {
+    const { path } = needOf('GET /reports/2021-06-30/documents/amzn1.spdoc.1', {
+      policy: { scope },
+      steering: { scope },
+    }).resource
+    assert.equal(path, '/reports/2021-06-30/documents/amzn1.spdoc.1')
+  }
+})
+
+test('header, then row, then configuration say the scope and the elements', () => {
+  const rows = shippedOperations.map(
+    (row): Operation =>
+      row.id === 'orders-v0.getOrder' ? { ...row, scope: 'specific', dataElements: ['buyerTaxInformation'] } : row,
+  )
+  const catalogue = createCatalogue(rows)
+  const byRow = needOf('GET /orders/v0/orders/1', { catalogue }).resource
+  assert.deepEqual(byRow, { method: 'GET', path: '/orders/v0/orders/1', dataElements: ['buyerTaxInformation'] })
+  const steering: Steering = { scope: 'generic', dataElements: [] }
+  const byHeader = needOf('GET /orders/v0/orders/1', { catalogue, steering }).resource
+  assert.deepEqual(byHeader, { method: 'GET', path: '/orders/v0/orders/{orderId}', dataElements: [] })
+})
+
+test('elements asked for by header are cut to what the operation takes', () => {
+  const steering: Steering = { dataElements: ['shippingAddress', 'buyerInfo'] }
+  assert.deepEqual(needOf('GET /orders/v0/orders/1/orderItems', { steering }).resource.dataElements, ['buyerInfo'])
+  assert.equal(needOf('GET /mfn/v0/shipments/1', { steering }).resource.dataElements, undefined)
+})
+
+test("a caller's own RDT goes before everything", () => {
+  const made = plan('GET /orders/v0/orders/1', { callerHasRdt: true, steering: { mode: 'force' } })
+  assert.deepEqual(made, { kind: 'pass', verdict: 'caller-rdt' })
+})
+
+test('skipped: by header, by row (unless the header says auto), on a sandbox (unless configured)', () => {
+  const skipping = createCatalogue(shippedOperations.map((row): Operation => ({ ...row, mode: 'skip' })))
+  const reason = (extra: Extra) => {
+    const made = plan('GET /orders/v0/orders/1', extra)
+    return made.kind === 'pass' ? `${made.verdict};${made.reason}` : made.kind
+  }
+  assert.equal(reason({ steering: { mode: 'skip' } }), 'skipped;header')
+  assert.equal(reason({ catalogue: skipping }), 'skipped;operation')
+  assert.equal(reason({ catalogue: skipping, steering: { mode: 'auto' } }), 'swap')
+  assert.equal(reason({ sandboxEndpoint: true }), 'skipped;sandbox')
+  assert.equal(reason({ sandboxEndpoint: true, policy: { sandbox: true } }), 'swap')
+})
+
+test('force mints a specific RDT for any path, but for none that can be read in two ways', () => {
+  const steering: Steering = { mode: 'force' }
+  assert.deepEqual(needOf('GET /sellers/v1/x', { steering }).resource, { method: 'GET', path: '/sellers/v1/x' })
+  assert.equal(needOf('GET /orders/v0/orders/1', { steering }).resource.path, '/orders/v0/orders/1')
+  assert.equal(plan('GET /listings/2021-08-01/items/S/a%2Fb', { steering }).kind, 'unsafe')
+})
+
+test('the row says what happens when no RDT can be had, else the configuration', () => {
+  const rows = shippedOperations.map(
+    (row): Operation => (row.id === 'orders-v0.getOrder' ? { ...row, onMintFailure: 'forward' } : row),
+  )
+  const catalogue = createCatalogue(rows)
+  const failure = (request: string) => {
+    const made = plan(request, { catalogue })
+    return made.kind === 'swap' && made.onMintFailure
+  }
+  assert.equal(failure('GET /orders/v0/orders/1'), 'forward')
+  assert.equal(failure('GET /orders/v0/orders/1/address'), 'reject')
+})
+
+const needs = fc.record({
+  origin: fc.constantFrom('https://a', 'https://b'),
+  credential: fc.constantFrom('c1', 'c2', 'c1"'),
+  method: fc.constantFrom('GET', 'POST'),
+  path: fc.constantFrom('/a', '/a","/b', '/b', '/a/{x}'),
+  elements: fc.option(fc.subarray([...DATA_ELEMENTS]), { nil: undefined }),
+  target: fc.option(fc.constantFrom('amzn1.a', 'amzn1.b'), { nil: undefined }),
+})
+type Parts = typeof needs extends fc.Arbitrary<infer T> ? T : never
+const key = (parts: Parts): string =>
+  keyOf(parts.origin, parts.credential, {
+    resource: { method: parts.method, path: parts.path, ...(parts.elements && { dataElements: parts.elements }) },
+    targetApplication: parts.target,
+  })
+
+test('property: two needs share a key exactly when nothing a token depends on differs', () => {
+  const meaning = (parts: Parts) => JSON.stringify({ ...parts, elements: parts.elements?.toSorted() ?? 'none asked' })
+  fc.assert(
+    fc.property(needs, needs, (a, b) => assert.equal(key(a) === key(b), meaning(a) === meaning(b))),
+    { numRuns: 5000 },
+  )
+})
+
+test('property: the order of elements does not change the key', () => {
+  fc.assert(
+    fc.property(needs, (parts) => assert.equal(key(parts), key({ ...parts, elements: parts.elements?.toReversed() }))),
+  )
+})
+
+test('a credential is named by a keyed hash: stable in a process, another in the next, and never the token', () => {
+  const [here, there] = [createCredentials(), createCredentials()]
+  const token = 'Atza|canary-of-a-token'
+  assert.equal(here.identify(token).id, here.identify(token).id)
+  assert.notEqual(here.identify(token).id, there.identify(token).id)
+  assert.notEqual(here.identify(token).id, here.identify(`${token}x`).id)
+  assert.match(here.identify(token).id, /^[0-9a-f]{64}$/)
+})
