@@ -29,7 +29,15 @@ const usage = (): string =>
     .map(([name, [summary]]) => `  ${name.padEnd(13)} ${summary}\n`)
     .join('')}`
 
+const NEEDED = [22, 15] as const // http-proxy-middleware's floor
+
+const tooOld = (): boolean => {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  return major < NEEDED[0] || (major === NEEDED[0] && minor < NEEDED[1])
+}
+
 const main = async (argv: readonly string[]): Promise<number> => {
+  if (tooOld()) throw new UsageError(`Node.js ${NEEDED.join('.')} or newer is needed; this is ${process.version}`)
   const first = argv[0] ?? 'serve'
   const [name, args] = first.startsWith('--config') ? ['serve', argv] : [first, argv.slice(1)]
   if (['help', '--help', '-h'].includes(name) || args.includes('--help')) {

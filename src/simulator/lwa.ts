@@ -1,0 +1,87 @@
+/**
+ * Login with Amazon's token endpoint: who may have an access token, and the OAuth errors for everyone else.
+ * There is no registry: a refresh token names its selling partner (`Atzr|<seller id>`), a client id its application.
+ */
+import { type Answer, json, oauthError } from './errors.ts'
+import type { Holder } from './tokens.ts'
+
+/** The application of `accessToken()` and of the examples: client id `amzn1.application-oa2-client.simulator`. */
+export const DEFAULT_APP = 'simulator'
+
+const CLIENT_ID = 'amzn1.application-oa2-client.'
+const CLIENT_SECRET = 'simulated-secret'
+const REFRESH_TOKEN = 'Atzr|'
+
+export type Grant =
+  | { readonly holder: Holder; readonly refreshToken: string | undefined }
+  | { readonly refusal: Answer }
+
+/** Reads a token request. @param contentType the header as it came */
+export const readGrant = (method: string, contentType: string | undefined, body: string): Grant => {
+  if (method !== 'POST') return refuse(400, 'invalid_request', 'The request method must be POST')
+  if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(contentType ?? '')) {
+    return refuse(400, 'invalid_request', 'The Content-Type must be application/x-www-form-urlencoded')
+  }
+  const form = new URLSearchParams(body)
+  const missing = ['grant_type', 'client_id', 'client_secret'].find((name) => !form.get(name))
+  if (missing !== undefined) return missingParameter(missing)
+  return authenticate(form)
+}
+
+/** The answer with a token in it. @param seconds its lifetime */
+export const grantAnswer = (token: string, seconds: number, refreshToken: string | undefined): Answer =>
+  json(
+    200,
+    {
+      access_token: token,
+      token_type: 'bearer',
+      expires_in: seconds,
+      ...(refreshToken !== undefined && { refresh_token: refreshToken }),
+    },
+    { 'cache-control': 'no-store' },
+  )
+
+const authenticate = (form: URLSearchParams): Grant => {
+  const clientId = form.get('client_id') ?? ''
+  const app = clientId.slice(CLIENT_ID.length)
+  if (!clientId.startsWith(CLIENT_ID) || app === '' || form.get('client_secret') !== CLIENT_SECRET) {
+    return refuse(401, 'invalid_client', 'Client authentication failed')
+  }
+  if (app.startsWith('unauthorized')) {
+    return refuse(400, 'unauthorized_client', 'Not authorized for requested operation')
+  }
+  return readGrantType(form, app)
+}
+
+const readGrantType = (form: URLSearchParams, app: string): Grant => {
+  switch (form.get('grant_type')) {
+    case 'refresh_token':
+      return readRefreshToken(form.get('refresh_token') ?? '', app)
+    case 'client_credentials':
+      return form.get('scope')
+        ? { holder: { app, seller: undefined }, refreshToken: undefined }
+        : missingParameter('scope')
+    default:
+      return refuse(
+        400,
+        'unsupported_grant_type',
+        'The authorization grant type is not supported by the authorization server',
+      )
+  }
+}
+
+const readRefreshToken = (token: string, app: string): Grant => {
+  if (token === '') return missingParameter('refresh_token')
+  const seller = token.slice(REFRESH_TOKEN.length)
+  if (!token.startsWith(REFRESH_TOKEN) || seller === '') {
+    return refuse(400, 'invalid_grant', 'The request has an invalid grant parameter : refresh_token')
+  }
+  return { holder: { app, seller }, refreshToken: token }
+}
+
+const missingParameter = (name: string): Grant =>
+  refuse(400, 'invalid_request', `The request is missing a required parameter : ${name}`)
+
+const refuse = (status: number, error: string, description: string): Grant => ({
+  refusal: oauthError(status, error, description),
+})

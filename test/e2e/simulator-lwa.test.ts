@@ -1,0 +1,114 @@
+/** The simulator's Login with Amazon. */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import request from 'supertest'
+import { DENIED, errorOf, LWA_PATH, ORDER, setUp } from '../support/simulator-client.ts'
+
+const GOOD = {
+  grant_type: 'refresh_token',
+  refresh_token: 'Atzr|seller-b',
+  client_id: 'amzn1.application-oa2-client.mine',
+  client_secret: 'simulated-secret',
+}
+
+const ask = ({ sim }: ReturnType<typeof setUp>, form: Readonly<Record<string, string>>) =>
+  request(sim.handle).post(LWA_PATH).type('form').send(form)
+
+describe("the simulator's Login with Amazon", () => {
+  it('gives an access token for a refresh token, in the shape of LWA', async () => {
+    const world = setUp()
+    const { status, body } = await ask(world, GOOD)
+    assert.equal(status, 200)
+    assert.match(body.access_token, /^Atza\|.{340,}$/)
+    assert.deepEqual(
+      { ...body, access_token: '' },
+      { access_token: '', token_type: 'bearer', expires_in: 3600, refresh_token: 'Atzr|seller-b' },
+    )
+  })
+
+  it('gives a token that speaks for the seller the refresh token names', async () => {
+    const world = setUp()
+    const { body } = await ask(world, GOOD)
+    const answer = await world.call(body.access_token, 'GET', '/sellers/v1/marketplaceParticipations')
+    assert.equal(answer.body.payload[0].storeName, 'seller-b')
+    assert.deepEqual(
+      world.sim.log().map((entry) => [entry.kind, entry.seller]),
+      [
+        ['lwa', 'seller-b'],
+        ['call', 'seller-b'],
+      ],
+    )
+  })
+
+  it('gives a grantless token that opens no selling partner’s data and mints nothing', async () => {
+    const world = setUp()
+    const { grant_type: _, refresh_token: __, ...client } = GOOD
+    const { status, body } = await ask(world, {
+      ...client,
+      grant_type: 'client_credentials',
+      scope: 'sellingpartnerapi::notifications',
+    })
+    assert.equal(status, 200)
+    assert.equal(body.refresh_token, undefined)
+    assert.deepEqual(errorOf(await world.call(body.access_token, 'GET', ORDER)), DENIED)
+    assert.deepEqual(errorOf(await world.mint([{ method: 'GET', path: ORDER }], {}, body.access_token)), DENIED)
+  })
+
+  const refusals: readonly [string, Readonly<Record<string, string>>, number, string][] = [
+    ['a wrong secret', { client_secret: 'guess' }, 401, 'invalid_client'],
+    ['a client id of another shape', { client_id: 'mine' }, 401, 'invalid_client'],
+    [
+      'a client id with nothing after its prefix',
+      { client_id: 'amzn1.application-oa2-client.' },
+      401,
+      'invalid_client',
+    ],
+    ['a refresh token of another shape', { refresh_token: 'Atza|seller-b' }, 400, 'invalid_grant'],
+    ['a refresh token that names no seller', { refresh_token: 'Atzr|' }, 400, 'invalid_grant'],
+    ['no refresh token', { refresh_token: '' }, 400, 'invalid_request'],
+    ['no secret', { client_secret: '' }, 400, 'invalid_request'],
+    ['no grant type', { grant_type: '' }, 400, 'invalid_request'],
+    ['a grantless request without a scope', { grant_type: 'client_credentials' }, 400, 'invalid_request'],
+    ['another grant type', { grant_type: 'password' }, 400, 'unsupported_grant_type'],
+    [
+      'an application that is not authorised',
+      { client_id: 'amzn1.application-oa2-client.unauthorized-1' },
+      400,
+      'unauthorized_client',
+    ],
+  ]
+  for (const [what, change, status, error] of refusals) {
+    it(`refuses ${what} with ${status} ${error}`, async () => {
+      const answer = await ask(setUp(), { ...GOOD, ...change })
+      assert.equal(answer.status, status)
+      assert.equal(answer.body.error, error)
+      assert.equal(typeof answer.body.error_description, 'string')
+    })
+  }
+
+  it('says "Client authentication failed", as LWA does', async () => {
+    const { body } = await ask(setUp(), { ...GOOD, client_secret: 'guess' })
+    assert.deepEqual(body, { error: 'invalid_client', error_description: 'Client authentication failed' })
+  })
+
+  it('reads forms only: the same in JSON is refused', async () => {
+    const answer = await request(setUp().sim.handle).post(LWA_PATH).send(GOOD)
+    assert.deepEqual([answer.status, answer.body.error], [400, 'invalid_request'])
+  })
+
+  it('answers POST only', async () => {
+    const answer = await request(setUp().sim.handle).get(LWA_PATH)
+    assert.deepEqual([answer.status, answer.body.error], [400, 'invalid_request'])
+  })
+
+  it('gives lifetimes as the controls say', async () => {
+    const world = setUp()
+    world.sim.control({ accessTokenSeconds: 60 })
+    const { body } = await ask(world, GOOD)
+    assert.equal(body.expires_in, 60)
+    world.pass(59_999)
+    assert.equal((await world.call(body.access_token, 'GET', ORDER)).status, 200)
+    world.pass(1)
+    assert.equal((await world.call(body.access_token, 'GET', ORDER)).status, 403)
+  })
+})
