@@ -1,8 +1,9 @@
 /** The composition root: builds everything from a Config, passes it in, and owns the sidecar's life. Features meet only here. */
 import { createHash } from 'node:crypto'
-import { createServer, type Server } from 'node:http'
-import express from 'express'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { createAdmin } from './admin/admin.ts'
+import { createApp } from './app.ts'
 import type { Config, Listener } from './config/load.ts'
 import { createHandler, type Handler } from './proxy/handle.ts'
 import { createBroker } from './rdt/broker.ts'
@@ -136,12 +137,23 @@ export const createSidecar = (config: Config, runtime: Runtime, overrides: Overr
   }
 }
 
+const TIMES = {
+  keepAliveTimeout: 75_000, // longer than callers' pools keep a connection, so that it is they who close it
+  requestTimeout: 0, // bodies of any size, at any speed; headersTimeout stays
+}
+
 const dataServer = (handler: Handler, maxHeaderSize: number): Server => {
-  const app = express()
-  app.disable('x-powered-by')
-  app.use((req, res) => handler.handle(req, res).catch((error: unknown) => handler.fail(res, error)))
-  // Longer than callers' pools keep a connection, so that it is they who close it.
-  return createServer({ maxHeaderSize, keepAliveTimeout: 75_000 }, app)
+  const app = createApp()
+  const serve = (req: IncomingMessage, res: ServerResponse) =>
+    handler.handle(req, res).catch((error: unknown) => handler.fail(res, error))
+  app.use(serve)
+  // Express answers a target that is no path by itself.
+  const server = createServer({ maxHeaderSize, ...TIMES }, (req, res) =>
+    (req.url?.startsWith('/') ? app : serve)(req, res),
+  )
+  server.maxHeadersCount = 0 // bounded by bytes; a count would drop headers silently
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => handler.refuse(socket as Socket, error.code))
+  return server
 }
 
 const open = (server: Server, { host, port }: Address): Promise<void> =>

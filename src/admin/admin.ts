@@ -1,16 +1,15 @@
 /** The admin listener: probes, metrics, status. Holds no token, no seller, no path with ids; depends on neither Amazon nor the callers. */
-import express, { type Express } from 'express'
-import type { Registry } from 'prom-client'
+import { createApp } from '../app.ts'
 
 export type AdminOptions = {
   readonly ready: () => boolean
-  readonly metrics: Registry
+  /** In Prometheus' text format. */
+  readonly metrics: { readonly contentType: string; readonly metrics: () => Promise<string> }
   readonly status: () => object
 }
 
-export const createAdmin = ({ ready, metrics, status }: AdminOptions): Express => {
-  const app = express()
-  app.disable('x-powered-by')
+export const createAdmin = ({ ready, metrics, status }: AdminOptions) => {
+  const app = createApp()
   app.get('/livez', (_req, res) => {
     res.type('text').send('live\n')
   })

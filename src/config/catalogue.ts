@@ -1,16 +1,13 @@
 /** Reads the catalogue of restricted operations, lays the operator's rows over it, and checks the result as a whole. */
-import { z } from 'zod'
 import { type Operation, overlap } from '../sp-api/operations.ts'
 import { type Problem, problemsOf } from './problems.ts'
-import { ROW_ID, type Row, rowSchema, type Settings } from './schema.ts'
+import { type Row, rowsSchema, type Settings } from './schema.ts'
 
 export type CatalogueResult = { readonly operations: readonly Operation[]; readonly problems: readonly Problem[] }
 
-const fileSchema = z.record(z.string().regex(ROW_ID, 'ids hold letters, digits, dots and dashes'), rowSchema)
-
 /** `base`: the parsed file, unchecked. `changes`: rows by id; null removes. */
 export const buildCatalogue = (base: unknown, changes: Settings['operations'], fileName: string): CatalogueResult => {
-  const file = fileSchema.safeParse(base)
+  const file = rowsSchema.safeParse(base)
   if (!file.success) return { operations: [], problems: problemsOf(file.error, `${fileName}: `) }
   const merged: Record<string, unknown> = { ...file.data }
   const problems: Problem[] = []
@@ -19,7 +16,7 @@ export const buildCatalogue = (base: unknown, changes: Settings['operations'], f
     else if (id in merged) delete merged[id]
     else problems.push({ path: `operations.${id}`, message: 'there is no such row to remove' })
   }
-  const rows = fileSchema.safeParse(merged)
+  const rows = rowsSchema.safeParse(merged)
   if (!rows.success) return { operations: [], problems: [...problems, ...problemsOf(rows.error, 'operations.')] }
   const operations = Object.entries(rows.data).map(([id, row]) => operationOf(id, row))
   return { operations, problems: [...problems, ...operations.flatMap(wrongElements), ...overlaps(operations)] }

@@ -1,7 +1,7 @@
 /** SIDECAR_* variables → the part of the configuration they set. A variable that names no key is an error, not a guess. */
-import { parse } from 'yaml'
 import type { Problem } from './problems.ts'
 import { keyPaths } from './schema.ts'
+import { readYaml } from './yaml.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -28,12 +28,10 @@ export const applyEnvironment = (env: Environment, problems: Problem[]): Record<
 }
 
 const read = (name: string, text: string, problems: Problem[]): unknown => {
-  try {
-    return parse(text)
-  } catch {
-    problems.push({ path: name, message: 'its value is not valid YAML' })
-    return undefined
-  }
+  const result = readYaml(text)
+  if ('value' in result) return result.value
+  problems.push({ path: name, message: result.problem })
+  return undefined
 }
 
 const unknownVariable = (name: string): string =>

@@ -5,13 +5,14 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import path from 'node:path'
-import { parse, YAMLError } from 'yaml'
 import { type Endpoint, resolveEndpoint } from '../sp-api/endpoints.ts'
+import { systemCode } from '../sp-api/errors.ts'
 import type { Operation } from '../sp-api/operations.ts'
 import { buildCatalogue } from './catalogue.ts'
 import { applyEnvironment, type Environment } from './environment.ts'
 import { type Problem, problemsOf } from './problems.ts'
 import { configSchema, type Settings } from './schema.ts'
+import { readYaml } from './yaml.ts'
 
 export type Listener = { readonly host: string; readonly port: number; readonly endpoint: Endpoint }
 
@@ -31,13 +32,13 @@ type Tree = Record<string, unknown>
 /** `file`: the operator's, from --config or SIDECAR_CONFIG. */
 export const loadConfig = (file: string | undefined, env: Environment): LoadResult => {
   const problems: Problem[] = []
-  const defaults = readYaml(path.join(PACKAGE, 'config/defaults.yaml'), problems)
-  const operator = file === undefined ? {} : readYaml(path.resolve(file), problems)
+  const defaults = readTree(path.join(PACKAGE, 'config/defaults.yaml'), problems)
+  const operator = file === undefined ? {} : readTree(path.resolve(file), problems)
   const overrides = applyEnvironment(env, problems)
   const set = merge(operator, overrides)
   const settings = check(merge(defaults, set), defaults, problems)
   const operationsFile = path.resolve('operationsFile' in set ? '.' : PACKAGE, settings.operationsFile)
-  const catalogue = buildCatalogue(readYaml(operationsFile, problems), settings.operations, settings.operationsFile)
+  const catalogue = buildCatalogue(readTree(operationsFile, problems), settings.operations, settings.operationsFile)
   problems.push(...catalogue.problems, ...contradictions(settings, set))
   if (problems.length > 0) return { ok: false, problems }
   return { ok: true, config: frozen({ settings, listeners: listenersOf(settings), operations: catalogue.operations }) }
@@ -86,20 +87,20 @@ const contradictions = (settings: Settings, set: Tree): readonly Problem[] => {
 const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 
-const readYaml = (file: string, problems: Problem[]): Tree => {
-  try {
-    const tree: unknown = parse(readFileSync(file, 'utf8')) ?? {}
-    if (isTree(tree)) return tree
-    problems.push({ path: file, message: 'must hold keys and values' })
-  } catch (error) {
-    problems.push({ path: file, message: reasonOf(error) })
-  }
+const readTree = (file: string, problems: Problem[]): Tree => {
+  const result = readFile(file)
+  if ('problem' in result) problems.push({ path: file, message: result.problem })
+  else if (isTree(result.value ?? {})) return (result.value ?? {}) as Tree
+  else problems.push({ path: file, message: 'must hold keys and values' })
   return {}
 }
 
-const reasonOf = (error: unknown): string => {
-  if (error instanceof YAMLError) return `is not valid YAML: ${error.message.split('\n')[0]}`
-  return `cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`
+const readFile = (file: string): ReturnType<typeof readYaml> => {
+  try {
+    return readYaml(readFileSync(file, 'utf8'))
+  } catch (error) {
+    return { problem: `cannot be read (${systemCode(error)})` }
+  }
 }
 
 /** Objects are merged key by key, all else is replaced. */

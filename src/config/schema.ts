@@ -32,7 +32,11 @@ export const rowSchema = z.strictObject({
 })
 export type Row = z.infer<typeof rowSchema>
 
-export const ROW_ID = /^[a-z0-9][\w.-]*$/
+/** Rows by id. */
+export const rowsSchema = z.record(
+  z.string().regex(/^[a-z0-9][\w.-]*$/, 'ids hold letters, digits, dots and dashes'),
+  rowSchema,
+)
 
 export const configSchema = z.strictObject({
   host,
@@ -45,7 +49,7 @@ export const configSchema = z.strictObject({
   insecureListen: z.boolean(),
   admin: z.strictObject({ host, port }),
   operationsFile: z.string().min(1),
-  operations: z.record(z.string().regex(ROW_ID), rowSchema.partial().nullable()),
+  operations: z.record(rowsSchema.keyType, rowSchema.partial().nullable()),
   rdt: z.strictObject({
     scope,
     dataElements,

@@ -3,12 +3,15 @@ import type { IncomingMessage } from 'node:http'
 
 /**
  * Reads the body whole and frames the request by its length (a chunked one would cost the connection upstream).
- * Resolves to undefined where there is none, or where the caller left half-way.
+ * Resolves to undefined where there is none.
  */
-export const keepBody = async (req: IncomingMessage, limit: number): Promise<Buffer | undefined | 'too large'> => {
+export const keepBody = async (
+  req: IncomingMessage,
+  limit: number,
+): Promise<Buffer | undefined | 'too large' | 'gone'> => {
   const { headers } = req
   if (headers['transfer-encoding'] === undefined && !(Number(headers['content-length']) > 0)) return undefined
-  const body = await read(req, limit).catch(() => undefined)
+  const body = await read(req, limit).catch(() => 'gone' as const)
   if (body instanceof Buffer) {
     delete headers['transfer-encoding']
     headers['content-length'] = String(body.length)

@@ -6,7 +6,7 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import https from 'node:https'
 import { Readable } from 'node:stream'
 import { createProxyMiddleware, type Options, type Plugin } from 'http-proxy-middleware'
-import { networkCode } from '../sp-api/errors.ts'
+import { systemCode } from '../sp-api/errors.ts'
 import type { UpstreamFailure } from '../telemetry/events.ts'
 import { HOP_BY_HOP } from './headers.ts'
 
@@ -53,6 +53,12 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
   const plugin: Plugin = (proxy) => {
     proxy.on('proxyReq', (proxyReq, req, res) => {
       clearTimeout(waiting.get(req))
+      if (addedLength(proxyReq, req)) proxyReq.removeHeader('content-length')
+      // Node drops the connection of an upgrade nobody asked for without an error.
+      proxyReq.once('upgrade', (_answer, socket) => {
+        socket.destroy()
+        options.onFailure(req, res, 'other', 'UNASKED_UPGRADE')
+      })
       watchSilence(proxyReq, req, res, options.responseTimeoutMs)
     })
     proxy.on('proxyRes', (proxyRes, _req, res) => {
@@ -84,6 +90,11 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
     close: () => agent.destroy(),
   }
 }
+
+// The proxy library gives every DELETE and OPTIONS a length.
+const addedLength = (proxyReq: http.ClientRequest, { rawHeaders }: IncomingMessage): boolean =>
+  proxyReq.getHeader('content-length') === '0' &&
+  !rawHeaders.some((name) => /^(content-length|transfer-encoding)$/i.test(name))
 
 // Silence is Amazon's only while the caller has sent all and takes what comes.
 const watchSilence = (proxyReq: http.ClientRequest, req: IncomingMessage, res: ServerResponse, ms: number): void => {
@@ -125,7 +136,7 @@ const FAILURES: Readonly<Record<string, UpstreamFailure>> = {
 }
 
 const failureOf = (error: Error): [UpstreamFailure, string] => {
-  const code = networkCode(error)
+  const code = systemCode(error)
   return [FAILURES[code] ?? 'other', code]
 }
 

@@ -4,6 +4,7 @@
  * or not at all.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Broker, RdtResult } from '../rdt/broker.ts'
 import { type Credentials, isRdt } from '../rdt/credential.ts'
 import { type Need, type Plan, type Policy, planCall } from '../rdt/need.ts'
@@ -26,6 +27,7 @@ import {
   unsafe,
   upstreamError,
 } from './own-errors.ts'
+import { refuseUnreadable, unreadableError } from './unreadable.ts'
 
 export type HandlerOptions = {
   readonly endpoint: Endpoint
@@ -46,7 +48,7 @@ type Swap = Extract<Plan, { kind: 'swap' }>
 export const createHandler = (options: HandlerOptions) => {
   const { endpoint, catalogue, policy, credentials, broker, events, userAgent, now } = options
   const calls = new WeakMap<ServerResponse, Call>()
-  let inFlight = 0
+  const pending = new Set<ServerResponse>()
   let draining = false
 
   const forwarder = createForwarder({
@@ -64,14 +66,14 @@ export const createHandler = (options: HandlerOptions) => {
       res.setHeader('connection', 'close')
       return reject(res, DRAINING)
     }
-    if (inFlight > options.requestsInFlight) return reject(res, OVERLOADED)
+    if (pending.size > options.requestsInFlight) return reject(res, OVERLOADED)
 
     const method = req.method ?? ''
     const recognition = recognise(catalogue, method, req.url ?? '')
     if (recognition.kind === 'unsafe') return reject(res, unsafe(recognition.why))
     if (recognition.kind === 'restricted') call.route = recognition.operation.id
 
-    const headers = readHeaders(req.headers, req.rawHeaders)
+    const headers = readHeaders(req.headers)
     if (!headers.ok) return reject(res, { name: 'invalid-header', message: headers.why })
     const { accessToken, steering } = headers
     const callerHasRdt = accessToken !== undefined && isRdt(accessToken)
@@ -96,8 +98,8 @@ export const createHandler = (options: HandlerOptions) => {
     call.credential = credential.id.slice(0, 8)
     const waitingSince = now()
     const kept = await keepBody(req, options.bodyBytes)
+    if (kept === 'gone') return
     if (kept === 'too large') return reject(res, bodyTooLarge(options.bodyBytes))
-    if (res.destroyed) return
     const whenGone = (listener: () => void) => void res.once('close', listener)
     const result = await broker.get({ origin: endpoint.origin, credential, need: plan.need, whenGone })
     call.waitedMs = now() - waitingSince
@@ -112,11 +114,11 @@ export const createHandler = (options: HandlerOptions) => {
   const begin = (req: IncomingMessage, res: ServerResponse): Call => {
     const call: Call = { startedAt: now(), method: req.method ?? '', route: 'other', verdict: 'rejected', waitedMs: 0 }
     calls.set(res, call)
-    inFlight += 1
+    pending.add(res)
     events.callBegan()
     res.once('close', () => {
-      inFlight -= 1
-      events.callEnded(call, res.statusCode, !res.writableFinished)
+      pending.delete(res)
+      events.callEnded(call, res.statusCode, !res.writableFinished && !call.cut)
     })
     return call
   }
@@ -132,6 +134,7 @@ export const createHandler = (options: HandlerOptions) => {
   }
 
   const reject = (res: ServerResponse, error: OwnError, undecided = true): void => {
+    callOf(res).cut = true
     events.rejected(error.name)
     if (undecided) tell(res, 'rejected', error.name)
     sendError(res, error)
@@ -149,11 +152,22 @@ export const createHandler = (options: HandlerOptions) => {
       events.failed(error)
       reject(res, INTERNAL)
     },
+    /** Bytes that are no request. */
+    refuse: (socket: Socket, code: string | undefined): void => {
+      const answering = [...pending].some((res) => res.socket === socket && (res.headersSent || res.req.complete))
+      if (!socket.writable || answering) {
+        socket.destroy()
+        return
+      }
+      const error = unreadableError(code)
+      events.rejected(error.name)
+      refuseUnreadable(socket, error)
+    },
     /** From now on new calls are refused; those in flight go on. */
     drain: (): void => {
       draining = true
     },
-    inFlight: (): number => inFlight,
+    inFlight: (): number => pending.size,
     close: (): void => forwarder.close(),
   }
 }

@@ -28,10 +28,14 @@ export type CallerHeaders =
   | { readonly ok: false; readonly why: string }
 
 /** Reads the access token and the x-rdt-* headers. */
-export const readHeaders = (headers: IncomingHttpHeaders, rawHeaders: readonly string[]): CallerHeaders => {
+export const readHeaders = (headers: IncomingHttpHeaders): CallerHeaders => {
   const accessToken = headers[ACCESS_TOKEN]
-  if (Array.isArray(accessToken) || occurrences(rawHeaders, ACCESS_TOKEN) > 1 || /[\s,]/.test(accessToken ?? '')) {
+  // Node joins repeated headers with a comma, which no token holds.
+  if (Array.isArray(accessToken) || /[\s,]/.test(accessToken ?? '')) {
     return { ok: false, why: `${ACCESS_TOKEN} must hold one token` }
+  }
+  if (!/^(chunked)?$/i.test(headers['transfer-encoding'] ?? '')) {
+    return { ok: false, why: 'transfer-encoding must be chunked: any other coding would be lost on the way' }
   }
   const steering: Record<string, unknown> = {}
   for (const [name, { key, read, expected }] of Object.entries(STEERING)) {
@@ -57,12 +61,6 @@ const isOurs = (name: string): boolean => {
   if (!name.startsWith('x')) return false
   const plain = name.replace(/[^a-z0-9]/g, '-')
   return plain.startsWith('x-rdt-') || (plain === ACCESS_TOKEN && name !== ACCESS_TOKEN)
-}
-
-const occurrences = (rawHeaders: readonly string[], name: string): number => {
-  let count = 0
-  for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.toLowerCase() === name) count += 1
-  return count
 }
 
 type Reader = { readonly key: keyof Steering; readonly expected: string; readonly read: (value: string) => unknown }

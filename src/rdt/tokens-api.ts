@@ -2,7 +2,7 @@
  * The createRestrictedDataToken client (Tokens API model 2021-03-01): one attempt, every answer told apart.
  * Never throws and never lets a token into a message. Does not retry, throttle or cache.
  */
-import { firstError, networkCode } from '../sp-api/errors.ts'
+import { firstError, systemCode } from '../sp-api/errors.ts'
 import type { Need } from './need.ts'
 
 export const TOKENS_PATH = '/tokens/2021-03-01/restrictedDataToken'
@@ -118,4 +118,4 @@ const boundedText = async (response: Response): Promise<string> => {
 
 const isTimeout = (error: unknown): boolean => error instanceof DOMException && error.name === 'TimeoutError'
 
-const causeOf = (error: unknown): string => (isTimeout(error) ? 'ETIMEDOUT' : networkCode(Object(error).cause))
+const causeOf = (error: unknown): string => (isTimeout(error) ? 'ETIMEDOUT' : systemCode(Object(error).cause))

@@ -20,8 +20,8 @@ export type Target = SafeTarget | { readonly safe: false; readonly why: string }
 const PLAIN = /^(?:\/(?!\.)[\w~!$&'()*+,=:@.-]+)+\/?$/
 const ESCAPE = /%([0-9a-f]{2})/gi
 const UNRESERVED = /[\w.~-]/
-// Beyond the plain characters, only escapes of printable ASCII other than / \ % ; { } are read alike by everybody.
-const ODD = /[^\w~!$&'()*+,=:@./%-]|%(?:2f|5c|25|3b|7b|7d|[89a-f][0-9a-f])/i
+// Beyond the plain characters, only escapes of printable ASCII other than # % / ; ? \ { } are read alike by everybody.
+const ODD = /[^\w~!$&'()*+,=:@./%-]|%(?:2[35f]|3[bf]|5c|7[bd]|[89a-f][0-9a-f])/i
 
 const RULES: readonly (readonly [RegExp, string])[] = [
   [/\p{Cc}/u, 'it holds a control character'],
@@ -52,10 +52,11 @@ export const segmentsOf = (path: string): readonly string[] => path.slice(1).spl
 
 /**
  * Every way in which another reader could split an odd path: percent-encoding decoded once more (several times),
- * encoded slashes or backslashes taken for slashes, `;parameters` dropped, dot and empty segments then resolved.
+ * cut at an encoded ? or #, encoded slashes (overlong ones too) or backslashes taken for slashes, `;parameters` dropped,
+ * dot and empty segments then resolved.
  */
 export function* readings(path: string): Generator<readonly string[]> {
-  for (const text of decodings(path)) {
+  for (const text of new Set(decodings(path).flatMap((one) => [one, one.replace(/%(?:3f|23).*/i, '')]))) {
     for (const slash of SLASHES) {
       const segments = text.split(slash)
       yield resolved(segments)
@@ -64,7 +65,7 @@ export function* readings(path: string): Generator<readonly string[]> {
   }
 }
 
-const SLASHES = [/\//, /\/|%2f/i, /\/|\\|%5c/i, /\/|\\|%2f|%5c/i] as const
+const SLASHES = [/\//, /\/|%2f|%c0%af/i, /\/|\\|%5c/i, /\/|\\|%2f|%c0%af|%5c/i] as const
 
 // Real chains decode a path once or twice; the bound keeps a hostile one from costing time.
 const MAX_DECODINGS = 4

@@ -145,7 +145,7 @@ test('a limiter is forgotten only when all its permits are back', async () => {
 
 test('each key has a bucket of its own; the queue holds no more than fits into the longest wait', async () => {
   const limiters = createLimiters(
-    { ratePerSecond: 10, burst: 1, maxQueue: 1000, maxWaitMs: 300 },
+    { ratePerSecond: 10, burst: 1, maxQueue: 1000, maxWaitMs: 320 },
     { now, random: Math.random },
   )
   assert.equal(limiters.for('a'), limiters.for('a'))

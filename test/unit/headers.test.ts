@@ -4,13 +4,8 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { readHeaders, stripHeaders } from '../../src/proxy/headers.ts'
 
-const read = (headers: IncomingHttpHeaders) =>
-  readHeaders(
-    headers,
-    Object.entries(headers).flatMap(([name, value]) => [name, String(value)]),
-  )
 const steeringOf = (headers: IncomingHttpHeaders) => {
-  const result = read(headers)
+  const result = readHeaders(headers)
   assert.ok(result.ok, JSON.stringify(result))
   return result.steering
 }
@@ -51,7 +46,7 @@ const BAD: readonly (readonly [string, string])[] = [
 ]
 for (const [name, value] of BAD) {
   test(`${name}: ${value.slice(0, 20) || '(empty)'} is refused, and told what would do`, () => {
-    const result = read({ [name]: value })
+    const result = readHeaders({ [name]: value })
     assert.ok(!result.ok)
     assert.ok(result.why.startsWith(`${name} must be `))
     assert.ok(value.length < 5 || !result.why.includes(value))
@@ -59,23 +54,20 @@ for (const [name, value] of BAD) {
 }
 
 test('one access token, or none', () => {
-  const tokenOf = (raw: string[], headers: IncomingHttpHeaders) => {
-    const result = readHeaders(headers, raw)
+  const tokenOf = (value?: string) => {
+    const result = readHeaders(value === undefined ? {} : { 'x-amz-access-token': value })
     return result.ok ? result.accessToken : 'refused'
   }
-  assert.equal(tokenOf([], {}), undefined)
-  assert.equal(tokenOf(['X-Amz-Access-Token', ''], { 'x-amz-access-token': '' }), undefined)
-  assert.equal(tokenOf(['X-Amz-Access-Token', 'Atza|a'], { 'x-amz-access-token': 'Atza|a' }), 'Atza|a')
-  assert.equal(
-    tokenOf(['x-amz-access-token', 'A', 'X-AMZ-Access-Token', 'B'], { 'x-amz-access-token': 'A, B' }),
-    'refused',
-  )
-  assert.equal(
-    tokenOf(['x-amz-access-token', 'A', 'x-amz-access-token', 'A'], { 'x-amz-access-token': 'A' }),
-    'refused',
-  )
-  assert.equal(tokenOf(['x-amz-access-token', 'A, B'], { 'x-amz-access-token': 'A, B' }), 'refused')
-  assert.equal(tokenOf(['x-amz-access-token', 'A B'], { 'x-amz-access-token': 'A B' }), 'refused')
+  assert.equal(tokenOf(), undefined)
+  assert.equal(tokenOf(''), undefined)
+  assert.equal(tokenOf('Atza|a'), 'Atza|a')
+  for (const pair of ['A, B', 'A, A', 'A, ', ', A', 'A B', 'A,B']) assert.equal(tokenOf(pair), 'refused', pair)
+})
+
+test('no transfer coding but chunked: another one would be lost on the way', () => {
+  assert.ok(readHeaders({ 'transfer-encoding': 'chunked' }).ok)
+  for (const coding of ['gzip, chunked', 'identity', 'chunked, chunked'])
+    assert.ok(!readHeaders({ 'transfer-encoding': coding }).ok)
 })
 
 test('hop-by-hop headers go, those the Connection header names too, framing and the token stay', () => {

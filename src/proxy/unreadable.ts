@@ -1,0 +1,37 @@
+/** Answers bytes that Node's parser could not read as a request: nobody routes them, nothing is forwarded. */
+import type { Socket } from 'node:net'
+import { answerOf, type OwnError } from '../sp-api/errors.ts'
+
+/** What the parser's code says: a bad request target, a header section too large or too slow, or anything else. */
+export const unreadableError = (code: string | undefined): OwnError & { readonly status?: number } => {
+  if (code === 'HPE_INVALID_URL' || code === 'HPE_INVALID_CONSTANT') {
+    return { name: 'unsafe-path', message: 'The request target holds characters that a URL must not hold.' }
+  }
+  if (code === 'HPE_HEADER_OVERFLOW') {
+    return {
+      name: 'invalid-header',
+      status: 431,
+      message: 'The headers are too large.',
+      details: 'See limits.headerBytes.',
+    }
+  }
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    return { name: 'invalid-header', status: 408, message: 'The request did not arrive in time.' }
+  }
+  return { name: 'invalid-header', message: 'The request is not well-formed HTTP.' }
+}
+
+/** Writes the answer and closes. Only where no response is under way on this connection: ours would corrupt it. */
+export const refuseUnreadable = (socket: Socket, error: OwnError & { readonly status?: number }): void => {
+  const answer = answerOf(error)
+  const body = JSON.stringify(answer.body)
+  const headers = {
+    ...answer.headers,
+    'x-rdt-verdict': `rejected;${error.name}`,
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+    connection: 'close',
+  }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(`HTTP/1.1 ${error.status ?? answer.status} Refused\r\n${lines.join('')}\r\n${body}`)
+}

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { connect } from 'node:net'
+import { test } from 'node:test'
+import { startPair } from '../support/pair.ts'
+import { exchange, rawUpstream } from '../support/raw.ts'
+import { readAnswer, requestText, startWorld } from '../support/wire.ts'
+
+const rejections = async (admin: string, reason: string): Promise<string | undefined> => {
+  const text = await (await fetch(`${admin}/metrics`)).text()
+  return new RegExp(`^rdt_http_rejections_total\\{reason="${reason}"\\} (\\d+)$`, 'm').exec(text)?.[1]
+}
+
+test("bytes that Node's parser refuses in a target are an unsafe path, answered in Amazon's shape and counted", async (t) => {
+  const { pair, send, upstream } = await startWorld(t)
+  const answer = await send('GET /orders/v0/orders/\u0000')
+  assert.deepEqual(
+    [answer.status, answer.values('x-rdt-error'), answer.values('x-rdt-verdict')],
+    [400, ['unsafe-path'], ['rejected;unsafe-path']],
+  )
+  assert.equal(JSON.parse(answer.body).errors[0].code, 'InvalidInput')
+  assert.equal(await rejections(pair.admin, 'unsafe-path'), '1')
+  assert.equal(upstream.calls.length, 0)
+})
+
+test('headers beyond limits.headerBytes are a 431 that names the limit', async (t) => {
+  const { send, upstream } = await startWorld(t, { env: { SIDECAR_LIMITS_HEADER_BYTES: '2000' } })
+  const answer = await send('GET /sellers/v1/x', [`x-long: ${'a'.repeat(3000)}`])
+  assert.deepEqual([answer.status, answer.values('x-rdt-error')], [431, ['invalid-header']])
+  assert.match(answer.body, /limits\.headerBytes/)
+  assert.equal(upstream.calls.length, 0)
+})
+
+test('what is not HTTP at all is told so', async (t) => {
+  const { port } = await startWorld(t)
+  const answer = readAnswer(await exchange(port, 'SSH-2.0-OpenSSH_9\r\n\r\n'))
+  assert.deepEqual([answer.status, answer.values('x-rdt-error')], [400, ['invalid-header']])
+})
+
+test('garbage behind a pipelined call does not get between the call and its answer', async (t) => {
+  const upstream = await rawUpstream(t, () => {})
+  const pair = await startPair(t, { endpoint: upstream.url })
+  const socket = connect(pair.port, '127.0.0.1')
+  let received = ''
+  socket.on('data', (chunk) => {
+    received += chunk.toString()
+  })
+  const closed = new Promise((resolve) => socket.on('close', resolve).on('error', () => {}))
+  socket.write(requestText('GET /sellers/v1/x HTTP/1.1', ['Connection: keep-alive']))
+  while (upstream.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+  socket.write('GARBAGE\r\n\r\n')
+  await closed
+  assert.equal(received, '')
+})
