@@ -4,6 +4,7 @@ import { answerOf, type OwnError } from '../sp-api/errors.ts'
 
 /** Ends the response whatever state it is in: a half-sent one can only be cut. */
 export const sendError = (res: ServerResponse, error: OwnError): void => {
+  if (res.writableEnded) return
   if (res.headersSent) {
     res.destroy()
     return

@@ -85,7 +85,7 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
   return {
     forward: (req, res, body) => {
       if (body) bodies.set(req, body)
-      return proxy(req, res)
+      return proxy(req, res, () => options.onFailure(req, res, 'other', 'NOT_PROXIED'))
     },
     close: () => agent.destroy(),
   }

@@ -96,13 +96,15 @@ export const createHandler = (options: HandlerOptions) => {
     const call = callOf(res)
     const credential = credentials.identify(accessToken)
     call.credential = credential.id.slice(0, 8)
-    const waitingSince = now()
+    const arrivedAt = now()
     const kept = await keepBody(req, options.bodyBytes)
+    const askedAt = now()
     if (kept === 'gone') return
     if (kept === 'too large') return reject(res, bodyTooLarge(options.bodyBytes))
     const whenGone = (listener: () => void) => void res.once('close', listener)
     const result = await broker.get({ origin: endpoint.origin, credential, need: plan.need, whenGone })
-    call.waitedMs = now() - waitingSince
+    const hit = result.kind === 'token' && result.from === 'hit'
+    call.waitedMs = (hit ? askedAt : now()) - arrivedAt
     if (res.destroyed || result.kind === 'abandoned') return
 
     if (result.kind !== 'token' && plan.onMintFailure === 'reject') return reject(res, mintError(result, plan.need))

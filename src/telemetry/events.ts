@@ -67,22 +67,21 @@ export const createEvents = ({ metrics, logger, now }: EventsOptions) => {
       metrics.inFlight.inc()
     },
 
-    callEnded: (call: Call, status: number, aborted: boolean): void => {
+    /** `aborted`: the caller left before the answer was sent; counted as 499, as nginx does. */
+    callEnded: (call: Call, sentStatus: number, aborted: boolean): void => {
+      const status = aborted ? 499 : sentStatus
       const ms = now() - call.startedAt
       metrics.inFlight.dec()
       metrics.duration.observe({ route: call.route }, ms / 1000)
       countRoute(call)
       if (aborted) metrics.aborts.inc()
       const method = METHODS.has(call.method) ? call.method : 'other'
-      metrics.requests.inc({ route: call.route, method, code: aborted ? '499' : String(status), verdict: call.verdict })
+      metrics.requests.inc({ route: call.route, method, code: String(status), verdict: call.verdict })
       if (call.forwardedAt !== undefined) {
         metrics.overhead.observe(Math.max(0, call.forwardedAt - call.startedAt - call.waitedMs) / 1000)
       }
       const { route, verdict, reason, credential } = call
-      logger.info(
-        { route, method, status, verdict, reason, credential, aborted: aborted || undefined, ms: Math.round(ms) },
-        'call',
-      )
+      logger.info({ route, method, status, verdict, reason, credential, ms: Math.round(ms) }, 'call')
     },
 
     rejected: (name: ErrorName): void => {

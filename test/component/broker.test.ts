@@ -246,6 +246,17 @@ test('a caller who comes while a mint hangs waits its own time, not what the fir
   assert.equal(rdtOf(await second), 'minted Atz.sprdt|1')
 })
 
+test('who joins a mint that is being retried moves its deadline: it goes on for them', async () => {
+  const from = performance.now()
+  const wire: Wire = async (n) => (performance.now() - from < 280 ? new Response('', { status: 429 }) : token(n))
+  const made = build(wire, { maxWaitMs: 200, ratePerSecond: 20 })
+  const first = made.get()
+  await new Promise((resolve) => setTimeout(resolve, 150))
+  const second = made.get()
+  assert.equal((await first).kind, 'throttled')
+  assert.match(rdtOf(await second), /^minted/)
+})
+
 test('after a failure the next caller asks anew', async () => {
   const made = build(async (n) => (n <= 3 ? new Response('', { status: 500 }) : token(n)))
   assert.equal((await made.get()).kind, 'unavailable')
