@@ -11,7 +11,6 @@ import { createTokenCache } from './rdt/cache.ts'
 import { createCredentials } from './rdt/credential.ts'
 import { createLimiters } from './rdt/limiters.ts'
 import { createMinter } from './rdt/minter.ts'
-import type { Policy } from './rdt/need.ts'
 import { createTokensApi } from './rdt/tokens-api.ts'
 import { createCatalogue } from './sp-api/operations.ts'
 import { createEvents } from './telemetry/events.ts'
@@ -67,12 +66,11 @@ export const createSidecar = (config: Config, runtime: Runtime, overrides: Overr
 
   const catalogue = createCatalogue(operations)
   const credentials = createCredentials()
-  const policy: Policy = { ...settings.rdt, targetApplication: settings.rdt.targetApplication ?? undefined }
   const data = listeners.map((listener) => {
     const handler = createHandler({
       endpoint: listener.endpoint,
       catalogue,
-      policy,
+      policy: settings.rdt,
       credentials,
       broker,
       events,

@@ -15,9 +15,8 @@ export const explain: Command = async (io) => {
   if (!method || !path || positionals.length > 2)
     throw new UsageError('usage: explain METHOD PATH [--json] [--config FILE]')
   const { settings, operations, listeners } = configOf(io, values.config)
-  const policy: Policy = { ...settings.rdt, targetApplication: settings.rdt.targetApplication ?? undefined }
   const recognition = recognise(createCatalogue(operations), method.toUpperCase(), path)
-  const facts = factsOf(recognition, policy, method.toUpperCase(), listeners[0]?.endpoint.sandbox ?? false)
+  const facts = factsOf(recognition, settings.rdt, method.toUpperCase(), listeners[0]?.endpoint.sandbox ?? false)
   io.out(values.json ? `${JSON.stringify(facts)}\n` : table(facts))
   return 0
 }

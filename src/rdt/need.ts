@@ -17,7 +17,8 @@ export type Policy = {
   readonly dataElements: readonly DataElement[]
   readonly onMintFailure: OnMintFailure
   readonly sandbox: boolean
-  readonly targetApplication?: string | undefined
+  /** Default delegatee. */
+  readonly targetApplication: string | null
 }
 
 /** What the caller's x-rdt-* headers ask for this one call. */
@@ -83,7 +84,7 @@ const swap = (
   onMintFailure?: OnMintFailure,
 ): Plan => ({
   kind: 'swap',
-  need: { resource, targetApplication: steering.targetApplication ?? policy.targetApplication },
+  need: { resource, targetApplication: steering.targetApplication ?? policy.targetApplication ?? undefined },
   onMintFailure: onMintFailure ?? policy.onMintFailure,
 })
 

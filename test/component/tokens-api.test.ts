@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer, type RequestListener } from 'node:http'
 import { type TestContext, test } from 'node:test'
 import { createTokensApi } from '../../src/rdt/tokens-api.ts'
+import { closedPort } from '../support/raw.ts'
 
 const CANARY = 'Atza|canary-access-token'
 const NEED = {
@@ -21,14 +22,6 @@ const serve = async (t: TestContext, listener: RequestListener): Promise<string>
 }
 const mint = (origin: string, timeoutMs = 2000) =>
   createTokensApi({ fetch, timeoutMs, userAgent: 'rdt-sidecar/test' }).mint({ origin, accessToken: CANARY, need: NEED })
-
-const closedPort = (): Promise<string> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(`http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`))
-    })
-  })
 
 const answering =
   (status: number, body: string, headers: Record<string, string> = {}): RequestListener =>

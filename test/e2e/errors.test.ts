@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import supertest from 'supertest'
 import { firstErrorOf, type Pair, startPair } from '../support/pair.ts'
-import { rawUpstream } from '../support/raw.ts'
+import { closedPort, rawUpstream } from '../support/raw.ts'
 
 const ADDRESS = '/orders/v0/orders/1/address'
 const OPEN = '/sellers/v1/marketplaceParticipations'
@@ -165,14 +164,6 @@ test('rdt.onMintFailure: forward sends the call with the token of the caller, an
   assert.equal(down.headers.get('x-rdt-verdict'), 'fallback;mint-unavailable')
   assert.equal(down.status, 200)
 })
-
-const closedPort = (): Promise<string> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(`http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`))
-    })
-  })
 
 test('upstream-unreachable: refused, and reset before an answer', async (t) => {
   const refused = await startPair(t, { endpoint: await closedPort() })

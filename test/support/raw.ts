@@ -51,3 +51,12 @@ export const rawUpstream = async (t: TestContext, answer: (request: string, sock
   const port = typeof address === 'object' && address ? address.port : 0
   return { url: `http://127.0.0.1:${port}`, requests, sockets }
 }
+
+/** A port of 127.0.0.1 on which nobody listens. */
+export const closedPort = async (): Promise<string> => {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  return `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`
+}

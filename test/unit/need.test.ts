@@ -12,6 +12,7 @@ const POLICY: Policy = {
   dataElements: ['buyerInfo', 'shippingAddress'],
   onMintFailure: 'reject',
   sandbox: false,
+  targetApplication: null,
 }
 type Extra = {
   policy?: Partial<Policy>
