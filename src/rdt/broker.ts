@@ -7,9 +7,11 @@ import type { Credential } from './credential.ts'
 import type { Minter, MintResult, Progress } from './minter.ts'
 import { keyOf, type Need } from './need.ts'
 
+type Abandoned = { readonly kind: 'abandoned' }
 export type RdtResult =
   | { readonly kind: 'token'; readonly rdt: string; readonly from: 'hit' | 'minted' }
-  | Exclude<MintResult, { kind: 'minted' }>
+  | Exclude<MintResult, { kind: 'minted' | 'unwanted' }>
+  | Abandoned
 
 export type RdtRequest = {
   readonly origin: string
@@ -32,7 +34,6 @@ export type BrokerOptions = {
 type Flight = {
   readonly result: Promise<MintResult>
   waiters: number
-  deadline: number
   progress: Progress
 }
 
@@ -46,7 +47,6 @@ export const createBroker = ({ cache, minter, onLookup, maxWaitMs, expiryMarginM
     const order = {
       ...request,
       wanted: () => flight.waiters > 0,
-      deadline: () => flight.deadline,
       onProgress: (progress: Progress) => {
         flight.progress = progress
       },
@@ -61,7 +61,7 @@ export const createBroker = ({ cache, minter, onLookup, maxWaitMs, expiryMarginM
       }
     }
     // The mint starts a microtask later, when `flight` exists and its first waiter is counted.
-    const flight: Flight = { result: Promise.resolve().then(start), waiters: 0, deadline: 0, progress: 'queued' }
+    const flight: Flight = { result: Promise.resolve().then(start), waiters: 0, progress: 'throttled' }
     flights.set(key, flight)
     return flight
   }
@@ -70,10 +70,10 @@ export const createBroker = ({ cache, minter, onLookup, maxWaitMs, expiryMarginM
     if (expiresAt !== undefined) cache.set(key, rdt, expiresAt - expiryMarginMs - now())
   }
 
-  const wait = (flight: Flight, whenGone: RdtRequest['whenGone']): Promise<MintResult> =>
+  const wait = (flight: Flight, whenGone: RdtRequest['whenGone']): Promise<MintResult | Abandoned> =>
     new Promise((resolve, reject) => {
       let waiting = true
-      const leave = (result: MintResult) => {
+      const leave = (result: MintResult | Abandoned) => {
         if (!waiting) return
         waiting = false
         clearTimeout(timer)
@@ -83,29 +83,29 @@ export const createBroker = ({ cache, minter, onLookup, maxWaitMs, expiryMarginM
       const timer = setTimeout(() => leave(overdue(flight.progress)), maxWaitMs)
       whenGone(() => leave({ kind: 'abandoned' }))
       flight.waiters += 1
-      flight.deadline = now() + maxWaitMs
       flight.result.then(leave, reject)
     })
 
-  return {
-    /** Resolves to a token or to why there is none; rejects only on a bug. */
-    get: async (request: RdtRequest): Promise<RdtResult> => {
-      const key = keyOf(request.origin, request.credential.id, request.need)
-      const cached = cache.get(key)
-      if (cached !== undefined) {
-        onLookup('hit')
-        return { kind: 'token', rdt: cached, from: 'hit' }
-      }
-      const result = await wait(take(key, request), request.whenGone)
-      return result.kind === 'minted' ? { kind: 'token', rdt: result.rdt, from: 'minted' } : result
-    },
+  /** Resolves to a token or to why there is none; rejects only on a bug. */
+  const get = async (request: RdtRequest): Promise<RdtResult> => {
+    const key = keyOf(request.origin, request.credential.id, request.need)
+    const cached = cache.get(key)
+    if (cached !== undefined) {
+      onLookup('hit')
+      return { kind: 'token', rdt: cached, from: 'hit' }
+    }
+    const result = await wait(take(key, request), request.whenGone)
+    if (result.kind === 'unwanted') return get(request) // joined the moment after the last one had left
+    return result.kind === 'minted' ? { kind: 'token', rdt: result.rdt, from: 'minted' } : result
   }
+
+  return { get }
 }
 export type Broker = ReturnType<typeof createBroker>
 
 /** Why a caller's patience ran out: a mint that fails or hangs is Amazon's trouble, waiting for its turn the usage plan's. */
 const overdue = (progress: Progress): MintResult => {
-  if (progress === 'queued') return { kind: 'throttled', retryAfterS: 1 }
+  if (progress === 'throttled') return { kind: 'throttled', retryAfterS: 1 }
   const why = progress === 'attempting' ? 'the Tokens API did not answer in time' : progress.failed
   return { kind: 'unavailable', why, retryAfterS: 1 }
 }

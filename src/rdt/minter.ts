@@ -1,5 +1,5 @@
 /**
- * Mints one resource: waits for the usage plan, tries, classifies, tries again where that can help, within the deadline.
+ * Mints one resource: waits for the usage plan, tries, classifies, and tries again where that can help and somebody still waits.
  * Never throws. Does not know who waits (broker.ts does).
  */
 import { setTimeout as delay } from 'node:timers/promises'
@@ -18,7 +18,7 @@ export type MintResult =
   | Extract<MintAnswer, { kind: 'refused' }>
   | { readonly kind: 'throttled' /** Seconds. */; readonly retryAfterS: number }
   | { readonly kind: 'unavailable'; readonly why: string; readonly retryAfterS: number }
-  | { readonly kind: 'abandoned' }
+  | { readonly kind: 'unwanted' }
 
 export type Order = {
   readonly origin: string
@@ -26,12 +26,11 @@ export type Order = {
   readonly need: Need
   /** Whether anybody still waits. */
   readonly wanted: () => boolean
-  /** On the minter's clock, in milliseconds; moves while callers join. */
-  readonly deadline: () => number
-  /** Told before every attempt and after every failure, so that a caller who gives up can be told why. */
+  /** Told at the first attempt and at every answer that helps nobody, so that a caller who gives up can be told why. */
   readonly onProgress: (progress: Progress) => void
 }
-export type Progress = 'queued' | 'attempting' | { readonly failed: string }
+/** `throttled`: waiting for the plan, by our own count or by Amazon's. */
+export type Progress = 'throttled' | 'attempting' | { readonly failed: string }
 
 export type MinterEvents = {
   readonly mintAttempted: (order: Order, answer: MintAnswer, tookMs: number) => void
@@ -53,7 +52,6 @@ const RETRY_FIRST = 4 // below bottleneck's default of 5: whoever was throttled 
 
 export const createMinter = ({ tokensApi, limiters, events, now, random }: MinterOptions) => {
   const attempt = async (order: Order): Promise<MintAnswer & { sentAt: number }> => {
-    order.onProgress('attempting')
     const sentAt = now()
     const { origin, credential, need } = order
     const answer = await tokensApi.mint({ origin, accessToken: credential.token, need })
@@ -64,26 +62,26 @@ export const createMinter = ({ tokensApi, limiters, events, now, random }: Minte
   const mint = async (order: Order): Promise<MintResult> => {
     const limiterKey = JSON.stringify([order.origin, order.credential.id])
     for (let failures = 0, tries = 0; ; tries += 1) {
-      order.onProgress('queued')
       const queuedAt = now()
       const limiter = limiters.for(limiterKey) // anew each time: an idle one is forgotten
       const turn = () => {
         events.mintWaited(now() - queuedAt)
+        if (tries === 0) order.onProgress('attempting')
         return attempt(order)
       }
       const answer = await limiter.run(turn, order.wanted, tries === 0 ? undefined : RETRY_FIRST)
-      const overdue = now() >= order.deadline()
-      if (answer === FULL || (answer !== NOT_WANTED && answer.kind === 'throttled' && overdue)) {
-        return { kind: 'throttled', retryAfterS: limiter.retryAfterS() }
-      }
-      if (answer === NOT_WANTED) return { kind: 'abandoned' }
+      if (answer === NOT_WANTED) return { kind: 'unwanted' }
+      if (answer === FULL) return { kind: 'throttled', retryAfterS: limiter.retryAfterS() }
       if (answer.kind === 'success') return minted(answer)
       if (answer.kind === 'refused') return answer
-      if (answer.kind === 'throttled') continue
+      if (answer.kind === 'throttled') {
+        order.onProgress('throttled')
+        continue
+      }
       failures += 1
       const why = reasonOf(answer)
       order.onProgress({ failed: why })
-      if (failures >= MAX_FAILURES || overdue) return { kind: 'unavailable', why, retryAfterS: 1 }
+      if (failures === MAX_FAILURES) return { kind: 'unavailable', why, retryAfterS: 1 }
       await delay(BACKOFF_MS * failures * (0.5 + random() / 2))
     }
   }

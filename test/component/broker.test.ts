@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createBroker, type RdtResult } from '../../src/rdt/broker.ts'
 import { createTokenCache } from '../../src/rdt/cache.ts'
-import { createLimiters } from '../../src/rdt/limiters.ts'
+import type { Limiter } from '../../src/rdt/limiter.ts'
+import { createLimiters, type Limiters } from '../../src/rdt/limiters.ts'
 import { createMinter } from '../../src/rdt/minter.ts'
 import type { Need } from '../../src/rdt/need.ts'
 import { createTokensApi } from '../../src/rdt/tokens-api.ts'
@@ -17,6 +18,7 @@ type Options = {
   maxQueue?: number
   timeoutMs?: number
   marginMs?: number
+  onDrop?: () => void
 }
 
 const token = (n: number, expiresIn: unknown = 3600) =>
@@ -49,7 +51,10 @@ const build = (wire: Wire, options: Options = {}) => {
   const cache = createTokenCache({ maxEntries, now, onEviction: (reason) => void evictions.push(reason) })
   const minter = createMinter({
     tokensApi: createTokensApi({ fetch: fetching as typeof fetch, timeoutMs, userAgent: 'test' }),
-    limiters: createLimiters({ ratePerSecond, burst, maxQueue, maxWaitMs }, { now, random: () => 0 }),
+    limiters: tellingDrops(
+      createLimiters({ ratePerSecond, burst, maxQueue, maxWaitMs }, { now, random: () => 0 }),
+      options.onDrop,
+    ),
     events: { mintAttempted: (_order, answer) => void outcomes.push(answer.kind), mintWaited: () => {} },
     now,
     random: () => 0,
@@ -81,6 +86,25 @@ const build = (wire: Wire, options: Options = {}) => {
       broker.get({ origin, credential: { id: credential, token: `Atza|${credential}` }, need: need(path), whenGone }),
   }
 }
+/** The real limiters; `onDrop` is called in the moment in which one finds that nobody wants a mint any more. */
+const tellingDrops = (limiters: Limiters, onDrop = () => {}): Limiters => ({
+  ...limiters,
+  for: (key) => {
+    const limiter = limiters.for(key)
+    const run: Limiter['run'] = (mint, wanted, priority) =>
+      limiter.run(
+        mint,
+        () => {
+          const is = wanted()
+          if (!is) onDrop()
+          return is
+        },
+        priority,
+      )
+    return { ...limiter, run }
+  },
+})
+
 const rdtOf = (result: RdtResult): string => (result.kind === 'token' ? `${result.from} ${result.rdt}` : result.kind)
 
 test('fifty cold callers share one mint', async () => {
@@ -255,6 +279,24 @@ test('who joins a mint that is being retried moves its deadline: it goes on for 
   const second = made.get()
   assert.equal((await first).kind, 'throttled')
   assert.match(rdtOf(await second), /^minted/)
+})
+
+test('a caller who comes in the very moment in which an unwanted mint is dropped is served all the same', async () => {
+  let atDrop = () => {}
+  const made = build(async (n) => token(n), { burst: 1, onDrop: () => atDrop() })
+  let leave = () => {}
+  await made.get('/first')
+  const gone = made.get('/b', {
+    whenGone: (listener) => {
+      leave = listener
+    },
+  })
+  const late = new Promise<RdtResult>((resolve) => {
+    atDrop = () => resolve(made.get('/b'))
+  })
+  leave()
+  assert.equal((await gone).kind, 'abandoned')
+  assert.equal(rdtOf(await late), 'minted Atz.sprdt|2')
 })
 
 test('after a failure the next caller asks anew', async () => {

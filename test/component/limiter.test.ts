@@ -109,6 +109,18 @@ test('a 429 empties the bucket and lengthens the wait; an answer shortens it aga
   assert.ok((at[1] ?? 0) - (at[0] ?? 0) >= 45)
 })
 
+test('the wait after a 429 starts small again once Amazon has answered', async () => {
+  const limiter = make({ ratePerSecond: 10, burst: 1 })
+  const throttled = async () => ({ kind: 'throttled' })
+  await limiter.run(throttled, wanted)
+  await limiter.run(throttled, wanted)
+  await limiter.run(success, wanted)
+  await limiter.run(throttled, wanted)
+  const from = now()
+  await limiter.run(success, wanted)
+  assert.ok(now() - from < 600, 'a third 429 in a row would cost 840 ms')
+})
+
 test('waiting callers with a lower priority number go first', async () => {
   const limiter = make({ ratePerSecond: 50, burst: 1 })
   const order: string[] = []
