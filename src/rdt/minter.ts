@@ -10,14 +10,13 @@ import type { Need } from './need.ts'
 import type { MintAnswer, TokensApi } from './tokens-api.ts'
 
 export type MintResult =
-  | {
-      readonly kind: 'minted'
-      readonly rdt: string /** Absent: use once, do not cache. */
-      readonly expiresAt?: number
-    }
+  /** `expiresAt`: on the minter's clock; absent: use once, do not cache. */
+  | { readonly kind: 'minted'; readonly rdt: string; readonly expiresAt?: number }
   | Extract<MintAnswer, { kind: 'refused' }>
-  | { readonly kind: 'throttled' /** Seconds. */; readonly retryAfterS: number }
+  /** `retryAfterS`: seconds until it is worth asking again. */
+  | { readonly kind: 'throttled'; readonly retryAfterS: number }
   | { readonly kind: 'unavailable'; readonly why: string; readonly retryAfterS: number }
+  /** Everybody had left before its turn came. */
   | { readonly kind: 'unwanted' }
 
 export type Order = {
@@ -89,11 +88,9 @@ export const createMinter = ({ tokensApi, limiters, events, now, random }: Minte
 }
 export type Minter = ReturnType<typeof createMinter>
 
-const minted = ({
-  rdt,
-  expiresInMs,
-  sentAt,
-}: Extract<MintAnswer, { kind: 'success' }> & { sentAt: number }): MintResult =>
+type Success = Extract<MintAnswer, { kind: 'success' }> & { readonly sentAt: number }
+
+const minted = ({ rdt, expiresInMs, sentAt }: Success): MintResult =>
   expiresInMs === undefined ? { kind: 'minted', rdt } : { kind: 'minted', rdt, expiresAt: sentAt + expiresInMs }
 
 const reasonOf = (answer: Extract<MintAnswer, { kind: 'server_error' | 'network' | 'bad_response' }>): string => {

@@ -5,14 +5,11 @@
 import { firstError, systemCode } from '../sp-api/errors.ts'
 import type { Need } from './need.ts'
 
-export const TOKENS_PATH = '/tokens/2021-03-01/restrictedDataToken'
+const TOKENS_PATH = '/tokens/2021-03-01/restrictedDataToken'
 
 export type MintAnswer =
-  | {
-      readonly kind: 'success'
-      readonly rdt: string /** Read, never assumed; absent where missing or absurd. */
-      readonly expiresInMs?: number
-    }
+  /** `expiresInMs`: read, never assumed; absent where missing or absurd. */
+  | { readonly kind: 'success'; readonly rdt: string; readonly expiresInMs?: number }
   | {
       readonly kind: 'refused'
       readonly status: number
