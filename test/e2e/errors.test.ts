@@ -189,6 +189,14 @@ test('upstream-timeout: silence, told within upstream.responseTimeoutMs, never s
   assert.equal(await metric(pair, 'rdt_upstream_errors_total{reason="timeout"}'), 1)
 })
 
+test('upstream-timeout: a TLS handshake that hangs, told within upstream.connectTimeoutMs', async (t) => {
+  const silent = await rawUpstream(t, () => {})
+  const endpoint = silent.url.replace('http:', 'https:')
+  const pair = await startPair(t, { endpoint, env: { SIDECAR_UPSTREAM_CONNECT_TIMEOUT_MS: '200' } })
+  await expectError(await pair.call(OPEN), 'upstream-timeout', 504, 'GatewayTimeout')
+  assert.equal(await metric(pair, 'rdt_upstream_errors_total{reason="connect"}'), 1)
+})
+
 test('upstream-timeout: no connection of the pool comes free in time, and the call is not sent later', async (t) => {
   const silent = await rawUpstream(t, () => {})
   const pair = await startPair(t, {
