@@ -1,6 +1,7 @@
 /** What a command gets from the process and gives back; commands touch the process through this alone. */
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
+import { parseArgs } from 'node:util'
 import { type Config, loadConfig } from '../config/load.ts'
 import type { Runtime } from '../sidecar.ts'
 
@@ -23,10 +24,16 @@ export type Command = (io: Io) => Promise<number>
 export class UsageError extends Error {}
 
 /** --config FILE, else SIDECAR_CONFIG; throws a UsageError that holds all problems at once. */
-export const configOf = (io: Io, file: string | undefined): Config => {
-  const result = loadConfig(file ?? io.env['SIDECAR_CONFIG'], io.env)
+export const configOf = ({ env }: Pick<Io, 'env'>, file = env['SIDECAR_CONFIG']): Config => {
+  const result = loadConfig(file, env)
   if (result.ok) return result.config
   throw new UsageError(result.problems.map((problem) => `${problem.path}: ${problem.message}`).join('\n'))
+}
+
+/** For commands whose one option is --config. */
+export const configFromArgs = (io: Io): Config => {
+  const { values } = parseArgs({ args: io.args, options: { config: { type: 'string' } } })
+  return configOf(io, values.config)
 }
 
 export const runtimeOf = ({ nodeVersion }: Io): Runtime => {

@@ -4,8 +4,6 @@ export type DemoCall = {
   readonly operation: string
   readonly status: number
   readonly verdict: string
-  /** Milliseconds from asking to the whole answer. */
-  readonly ms: number
 }
 export type Ask = (operation: string, method: string, target: string) => Promise<unknown>
 

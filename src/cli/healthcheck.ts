@@ -1,10 +1,8 @@
 /** `healthcheck`: one readiness probe against the admin listener of a running sidecar; exit 0 or 1. */
-import { parseArgs } from 'node:util'
-import { type Command, configOf } from './command.ts'
+import { type Command, configFromArgs } from './command.ts'
 
 export const healthcheck: Command = async (io) => {
-  const { values } = parseArgs({ args: io.args, options: { config: { type: 'string' } } })
-  const { host, port } = configOf(io, values.config).settings.admin
+  const { host, port } = configFromArgs(io).settings.admin
   const url = `http://${reachable(host)}:${port}/readyz`
   try {
     const { status } = await fetch(url, { signal: AbortSignal.timeout(2000) })

@@ -1,12 +1,10 @@
 /** `serve`: runs the sidecar until it is told to stop; a drain that cut nothing exits 0. */
-import { parseArgs } from 'node:util'
 import { createSidecar } from '../sidecar.ts'
 import { createLogger } from '../telemetry/logger.ts'
-import { type Command, configOf, runtimeOf } from './command.ts'
+import { type Command, configFromArgs, runtimeOf } from './command.ts'
 
 export const serve: Command = async (io) => {
-  const { values } = parseArgs({ args: io.args, options: { config: { type: 'string' } } })
-  const config = configOf(io, values.config)
+  const config = configFromArgs(io)
   const logger = createLogger(config.settings.log.level)
   const runtime = runtimeOf(io)
   const sidecar = createSidecar(config, runtime, { logger })

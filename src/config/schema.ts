@@ -1,14 +1,14 @@
 /** The configuration's shape: zod is the one source of its types, ranges and messages. Defaults live in config/defaults.yaml. */
 import { z } from 'zod'
 import { ENDPOINT_NAMES, resolveEndpoint } from '../sp-api/endpoints.ts'
-import { DATA_ELEMENTS } from '../sp-api/operations.ts'
+import { APPLICATION_ID, DATA_ELEMENTS, SCOPES } from '../sp-api/operations.ts'
 
 const whole = (min: number, max: number) => z.int().min(min).max(max)
 const milliseconds = whole(1, 3_600_000)
 const port = whole(0, 65_535)
 const host = z.string().min(1)
 const dataElements = z.array(z.enum(DATA_ELEMENTS))
-const scope = z.enum(['generic', 'specific'])
+const scope = z.enum(SCOPES)
 const onMintFailure = z.enum(['reject', 'forward'])
 const endpoint = z.string().refine((value) => resolveEndpoint(value) !== undefined, {
   error: `must be one of ${ENDPOINT_NAMES.join(', ')}, or a URL such as https://host (no path, no credentials)`,
@@ -55,10 +55,7 @@ export const configSchema = z.strictObject({
     dataElements,
     onMintFailure,
     sandbox: z.boolean(),
-    targetApplication: z
-      .string()
-      .regex(/^amzn1\.[\w.-]{1,250}$/, 'must be an application id (amzn1.…)')
-      .nullable(),
+    targetApplication: z.string().regex(APPLICATION_ID, 'must be an application id (amzn1.…)').nullable(),
     expiryMarginMs: whole(0, 3_600_000),
   }),
   mint: z.strictObject({

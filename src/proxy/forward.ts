@@ -18,7 +18,7 @@ export type ForwarderOptions = {
   readonly responseTimeoutMs: number
   readonly maxConnections: number
   readonly headerBytes: number
-  readonly onFailure: (req: IncomingMessage, res: ServerResponse, failure: UpstreamFailure, code: string) => void
+  readonly onFailure: (res: ServerResponse, failure: UpstreamFailure, code: string) => void
 }
 
 export type Forwarder = {
@@ -57,7 +57,7 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
       // Node drops the connection of an upgrade nobody asked for without an error.
       proxyReq.once('upgrade', (_answer, socket) => {
         socket.destroy()
-        options.onFailure(req, res, 'other', 'UNASKED_UPGRADE')
+        options.onFailure(res, 'other', 'UNASKED_UPGRADE')
       })
       watchSilence(proxyReq, req, res, options.responseTimeoutMs)
     })
@@ -69,7 +69,7 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
     proxy.on('error', (error, req, res) => {
       if (!req || !res || !('setHeader' in res)) return // a WebSocket's; we proxy none
       clearTimeout(waiting.get(req))
-      options.onFailure(req, res, ...failureOf(error))
+      options.onFailure(res, ...failureOf(error))
     })
   }
 
@@ -85,7 +85,7 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
   return {
     forward: (req, res, body) => {
       if (body) bodies.set(req, body)
-      return proxy(req, res, () => options.onFailure(req, res, 'other', 'NOT_PROXIED'))
+      return proxy(req, res, () => options.onFailure(res, 'other', 'NOT_PROXIED'))
     },
     close: () => agent.destroy(),
   }

@@ -54,7 +54,7 @@ export const createHandler = (options: HandlerOptions) => {
   const forwarder = createForwarder({
     ...options.upstream,
     origin: endpoint.origin,
-    onFailure: (_req, res, failure, code) => {
+    onFailure: (res, failure, code) => {
       events.upstreamFailed(failure, code)
       reject(res, upstreamError(code), false)
     },
@@ -120,7 +120,7 @@ export const createHandler = (options: HandlerOptions) => {
     events.callBegan()
     res.once('close', () => {
       pending.delete(res)
-      events.callEnded(call, res.statusCode, !res.writableFinished && !call.cut)
+      events.callEnded(call, res.statusCode, !res.writableFinished && !call.failed)
     })
     return call
   }
@@ -136,7 +136,7 @@ export const createHandler = (options: HandlerOptions) => {
   }
 
   const reject = (res: ServerResponse, error: OwnError, undecided = true): void => {
-    callOf(res).cut = true
+    callOf(res).failed = true
     events.rejected(error.name)
     if (undecided) tell(res, 'rejected', error.name)
     sendError(res, error)

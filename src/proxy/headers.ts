@@ -4,7 +4,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Steering } from '../rdt/need.ts'
-import { DATA_ELEMENTS, type DataElement } from '../sp-api/operations.ts'
+import { APPLICATION_ID, DATA_ELEMENTS, type DataElement, SCOPES } from '../sp-api/operations.ts'
 
 export const ACCESS_TOKEN = 'x-amz-access-token'
 
@@ -38,7 +38,7 @@ export const readHeaders = (headers: IncomingHttpHeaders): CallerHeaders => {
     return { ok: false, why: 'transfer-encoding must be chunked: any other coding would be lost on the way' }
   }
   const steering: Record<string, unknown> = {}
-  for (const [name, { key, read, expected }] of Object.entries(STEERING)) {
+  for (const [name, { key, read, expected }] of STEERING) {
     const value = headers[name]
     if (value === undefined) continue
     const meaning = typeof value === 'string' ? read(value.trim()) : undefined
@@ -76,9 +76,9 @@ const readElements = (value: string): readonly DataElement[] | undefined => {
   return named.every((element) => element !== undefined) ? [...new Set(named)] : undefined
 }
 
-const STEERING: Readonly<Record<string, Reader>> = {
+const STEERING: readonly (readonly [name: string, Reader])[] = Object.entries({
   'x-rdt-mode': { key: 'mode', expected: 'auto, skip or force', read: oneOf('auto', 'skip', 'force') },
-  'x-rdt-scope': { key: 'scope', expected: 'generic or specific', read: oneOf('generic', 'specific') },
+  'x-rdt-scope': { key: 'scope', expected: 'generic or specific', read: oneOf(...SCOPES) },
   'x-rdt-data-elements': {
     key: 'dataElements',
     expected: `none, or a list of ${DATA_ELEMENTS.join(', ')}`,
@@ -87,6 +87,6 @@ const STEERING: Readonly<Record<string, Reader>> = {
   'x-rdt-target-application': {
     key: 'targetApplication',
     expected: 'an application id (amzn1.…)',
-    read: (value) => (/^amzn1\.[\w.-]{1,250}$/.test(value) ? value : undefined),
+    read: (value) => (APPLICATION_ID.test(value) ? value : undefined),
   },
-}
+})

@@ -72,7 +72,9 @@ export const mintError = (failure: Failure, need: Need): OwnError => {
     name: 'mint-refused',
     message,
     details: `Amazon refused the RDT for ${resource}${elementsOf(need)}. ${adviceOn(status, message)}`,
-    amazon: { status, code, requestId },
+    status,
+    code,
+    requestId,
   }
 }
 

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { answerOf, type OwnError } from '../sp-api/errors.ts'
 
 /** What the parser's code says: a bad request target, a header section too large or too slow, or anything else. */
-export const unreadableError = (code: string | undefined): OwnError & { readonly status?: number } => {
+export const unreadableError = (code: string | undefined): OwnError => {
   if (code === 'HPE_INVALID_URL' || code === 'HPE_INVALID_CONSTANT') {
     return { name: 'unsafe-path', message: 'The request target holds characters that a URL must not hold.' }
   }
@@ -22,16 +22,16 @@ export const unreadableError = (code: string | undefined): OwnError & { readonly
 }
 
 /** Writes the answer and closes. Only where no response is under way on this connection: ours would corrupt it. */
-export const refuseUnreadable = (socket: Socket, error: OwnError & { readonly status?: number }): void => {
-  const answer = answerOf(error)
-  const body = JSON.stringify(answer.body)
+export const refuseUnreadable = (socket: Socket, error: OwnError): void => {
+  const { status, headers: own, body: errors } = answerOf(error)
+  const body = JSON.stringify(errors)
   const headers = {
-    ...answer.headers,
+    ...own,
     'x-rdt-verdict': `rejected;${error.name}`,
     'content-type': 'application/json',
     'content-length': Buffer.byteLength(body),
     connection: 'close',
   }
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-  socket.end(`HTTP/1.1 ${error.status ?? answer.status} Refused\r\n${lines.join('')}\r\n${body}`)
+  socket.end(`HTTP/1.1 ${status} Refused\r\n${lines.join('')}\r\n${body}`)
 }

@@ -4,7 +4,7 @@
  * does not entitle to it.
  */
 import { type Call, type Operation, type Outcome, ok, operation } from './operation.ts'
-import { person } from './people.ts'
+import { person, shippingAddress } from './people.ts'
 
 const ORDER_ELEMENTS = ['buyerInfo', 'shippingAddress', 'buyerTaxInformation']
 
@@ -43,7 +43,7 @@ export const ordersOperations: readonly Operation[] = [
     rate: 0.5,
     access: 'optional',
     answer: (call) =>
-      partly(call, { AmazonOrderId: call.id }, () => ({ ShippingAddress: shippingAddress(call.seller, call.id) })),
+      partly(call, { AmazonOrderId: call.id }, () => ({ ShippingAddress: orderAddress(call.seller, call.id) })),
   }),
   operation('GET /orders/v0/orders/{orderId}/buyerInfo', {
     id: 'orders-v0.getOrderBuyerInfo',
@@ -121,7 +121,7 @@ const order = (call: Call, id: string): object => ({
   IsBusinessOrder: false,
   IsPrime: false,
   ...(call.elements.has('buyerInfo') && { BuyerInfo: buyerInfo(call.seller, id) }),
-  ...(call.elements.has('shippingAddress') && { ShippingAddress: shippingAddress(call.seller, id) }),
+  ...(call.elements.has('shippingAddress') && { ShippingAddress: orderAddress(call.seller, id) }),
   ...(call.elements.has('buyerTaxInformation') && { BuyerTaxInformation: taxInformation(call.seller, id) }),
 })
 
@@ -130,19 +130,10 @@ const buyerInfo = (seller: string, id: string): object => {
   return { BuyerEmail: email, BuyerName: name, PurchaseOrderNumber: `PO-${id.slice(-7)}` }
 }
 
-const shippingAddress = (seller: string, id: string): object => {
-  const { name, street, city, region, postalCode, country, phone } = person(seller, id)
-  return {
-    Name: name,
-    AddressLine1: street,
-    City: city,
-    StateOrRegion: region,
-    PostalCode: postalCode,
-    CountryCode: country,
-    Phone: phone,
-    AddressType: 'Residential',
-  }
-}
+const orderAddress = (seller: string, id: string): object => ({
+  ...shippingAddress(person(seller, id)),
+  AddressType: 'Residential',
+})
 
 const taxInformation = (seller: string, id: string): object => ({
   BuyerLegalCompanyName: `${person(seller, id).name} Trading`,

@@ -41,3 +41,14 @@ export const person = (...seed: readonly string[]): Person => {
     country: 'US',
   }
 }
+
+/** A person's address in the shape that Orders v0 and Shipment Invoicing v0 share. */
+export const shippingAddress = ({ name, street, city, region, postalCode, country, phone }: Person) => ({
+  Name: name,
+  AddressLine1: street,
+  City: city,
+  StateOrRegion: region,
+  PostalCode: postalCode,
+  CountryCode: country,
+  Phone: phone,
+})

@@ -3,7 +3,7 @@
  * Ship 2022-03-23, in the models' shapes. Any shipment id exists; buying or cancelling changes no state.
  */
 import { type Call, type Operation, ok, operation } from './operation.ts'
-import { person } from './people.ts'
+import { person, shippingAddress } from './people.ts'
 
 const mfn = (route: string, id: string, rate: number, status: string, needsBody = false): Operation =>
   operation(route, {
@@ -79,26 +79,18 @@ const mfnAddress = (seller: string, id: string): object => {
 }
 
 const shipmentDetails = (call: Call): object => {
-  const { name, street, city, region, postalCode, country, phone } = person(call.seller, call.id)
+  const buyer = person(call.seller, call.id)
   return {
     WarehouseId: 'SIM1',
     AmazonOrderId: '903-5563053-5647845',
     AmazonShipmentId: call.id,
     PurchaseDate: '2026-01-20T19:49:35Z',
-    ShippingAddress: {
-      Name: name,
-      AddressLine1: street,
-      City: city,
-      StateOrRegion: region,
-      PostalCode: postalCode,
-      CountryCode: country,
-      Phone: phone,
-    },
+    ShippingAddress: shippingAddress(buyer),
     MarketplaceId: 'A2Q3Y263D00KWC',
     SellerId: call.seller,
-    BuyerName: name,
-    BuyerCounty: city,
-    BuyerTaxInfo: { CompanyLegalName: `${name} Trading`, TaxingRegion: 'BR', TaxClassifications: [] },
+    BuyerName: buyer.name,
+    BuyerCounty: buyer.city,
+    BuyerTaxInfo: { CompanyLegalName: `${buyer.name} Trading`, TaxingRegion: 'BR', TaxClassifications: [] },
     SellerDisplayName: call.seller,
     ShipmentItems: [{ ASIN: 'B00551Q3CS', SellerSKU: 'SIM-SKU-1', Quantity: 1 }],
   }

@@ -10,7 +10,7 @@ const CATALOGUE = {
   'invalid-header': [400, 'InvalidInput'],
   'missing-token': [403, 'Unauthorized'],
   'body-too-large': [413, 'RequestTooLarge'],
-  'mint-refused': [403, 'Unauthorized'], // Amazon's own status and code take their place
+  'mint-refused': [403, 'Unauthorized'], // always overridden by Amazon's own
   'mint-throttled': [429, 'QuotaExceeded'],
   'mint-unavailable': [503, 'ServiceUnavailable'],
   'upstream-unreachable': [502, 'BadGateway'],
@@ -30,8 +30,11 @@ export type OwnError = {
   readonly details?: string
   /** Seconds, for Retry-After. */
   readonly retryAfterS?: number
-  /** Amazon's own answer to a mint, passed on in place of the catalogue's. */
-  readonly amazon?: { readonly status: number; readonly code: string; readonly requestId?: string | undefined }
+  /** In place of the catalogue's. */
+  readonly status?: number
+  readonly code?: string
+  /** Amazon's, where the answer is Amazon's own to a mint. */
+  readonly requestId?: string | undefined
 }
 
 export type OwnAnswer = {
@@ -41,16 +44,17 @@ export type OwnAnswer = {
 }
 
 /** An error of ours → status, headers and body as Amazon would shape them. */
-export const answerOf = ({ name, message, details = '', retryAfterS, amazon }: OwnError): OwnAnswer => {
+export const answerOf = (error: OwnError): OwnAnswer => {
+  const { name, message, details = '', retryAfterS, requestId } = error
   const [status, code] = CATALOGUE[name]
   return {
-    status: amazon?.status ?? status,
+    status: error.status ?? status,
     headers: {
       'x-rdt-error': name,
       ...(retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) }),
-      ...(amazon?.requestId === undefined ? {} : { 'x-amzn-requestid': amazon.requestId }),
+      ...(requestId === undefined ? {} : { 'x-amzn-requestid': requestId }),
     },
-    body: { errors: [{ code: amazon?.code ?? code, message, details }] },
+    body: { errors: [{ code: error.code ?? code, message, details }] },
   }
 }
 

@@ -6,7 +6,10 @@
 /** The data elements createRestrictedDataToken knows (Tokens API model 2021-03-01). */
 export const DATA_ELEMENTS = ['buyerInfo', 'shippingAddress', 'buyerTaxInformation'] as const
 export type DataElement = (typeof DATA_ELEMENTS)[number]
-export type Scope = 'generic' | 'specific'
+export const SCOPES = ['generic', 'specific'] as const
+export type Scope = (typeof SCOPES)[number]
+/** What `targetApplication` may be: Amazon's application ids all begin so. */
+export const APPLICATION_ID = /^amzn1\.[\w.-]{1,250}$/
 export type OnMintFailure = 'reject' | 'forward'
 
 export type Operation = {

@@ -23,8 +23,8 @@ export type Call = {
   credential?: string
   /** Milliseconds spent waiting for a mint, and for the caller's body. */
   waitedMs: number
-  /** An answer that did not reach the caller whole was cut by us or by Amazon, not by the caller. */
-  cut?: boolean
+  /** Refused by us or failed at Amazon: an answer that then does not end whole is no abort of the caller. */
+  failed?: boolean
   /** When the call left for Amazon. */
   forwardedAt?: number
 }

@@ -35,8 +35,8 @@ const build = (wire: Wire, options: Options = {}) => {
     timeoutMs = 500,
     marginMs = 60_000,
   } = options
-  let skipped = 0
-  const now = () => performance.now() + 1 + skipped
+  let advanced = 0
+  const now = () => performance.now() + 1 + advanced
   const lookups: string[] = []
   const evictions: string[] = []
   const outcomes: string[] = []
@@ -72,8 +72,8 @@ const build = (wire: Wire, options: Options = {}) => {
     evictions,
     outcomes,
     calls: () => calls,
-    skip: (ms: number) => {
-      skipped += ms
+    advance: (ms: number) => {
+      advanced += ms
     },
     get: (
       path = '/a',
@@ -171,9 +171,9 @@ test('eviction does not fail a mint in flight', async () => {
 test('a token is never used with less life left than the margin', async () => {
   const made = build(async (n) => token(n))
   await made.get()
-  made.skip(3_539_000)
+  made.advance(3_539_000)
   assert.equal(rdtOf(await made.get()), 'hit Atz.sprdt|1')
-  made.skip(1500)
+  made.advance(1500)
   assert.equal(rdtOf(await made.get()), 'minted Atz.sprdt|2')
   assert.deepEqual(made.evictions, ['expired'])
 })
@@ -188,13 +188,13 @@ for (const expiresIn of [undefined, -5, 'soon', 90_000, 60, 30]) {
 
 test('a life is counted from before the mint was sent', async () => {
   const made = build(async (n) => {
-    made.skip(10_000)
+    made.advance(10_000)
     return token(n)
   })
   await made.get()
-  made.skip(3_529_500)
+  made.advance(3_529_500)
   assert.equal(rdtOf(await made.get()), 'hit Atz.sprdt|1')
-  made.skip(1000)
+  made.advance(1000)
   assert.equal(rdtOf(await made.get()), 'minted Atz.sprdt|2')
 })
 

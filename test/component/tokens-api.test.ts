@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer, type RequestListener } from 'node:http'
 import { type TestContext, test } from 'node:test'
 import { createTokensApi } from '../../src/rdt/tokens-api.ts'
+import { listen } from '../support/listen.ts'
 import { closedPort } from '../support/raw.ts'
 
 const CANARY = 'Atza|canary-access-token'
@@ -12,13 +13,12 @@ const NEED = {
 
 const serve = async (t: TestContext, listener: RequestListener): Promise<string> => {
   const server = createServer(listener)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const port = await listen(server)
   t.after(() => {
     server.closeAllConnections()
     server.close()
   })
-  const address = server.address()
-  return `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`
+  return `http://127.0.0.1:${port}`
 }
 const mint = (origin: string, timeoutMs = 2000) =>
   createTokensApi({ fetch, timeoutMs, userAgent: 'rdt-sidecar/test' }).mint({ origin, accessToken: CANARY, need: NEED })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { type TestContext, test } from 'node:test'
 import { redact } from '../../src/telemetry/logger.ts'
+import { listen } from '../support/listen.ts'
 import { startPair } from '../support/pair.ts'
 
 const LWA = `Atza|CANARYLWA${'a'.repeat(300)}`
@@ -20,14 +21,13 @@ const talkativeAmazon = async (t: TestContext): Promise<{ url: string; setStatus
     const error = { errors: [{ code: 'InvalidInput', message: 'Could not match input arguments', details: '' }] }
     res.end(JSON.stringify(mintStatus === 200 ? { restrictedDataToken: RDT, expiresIn: 3600 } : error))
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const port = await listen(server)
   t.after(() => {
     server.closeAllConnections()
     server.close()
   })
-  const address = server.address()
   return {
-    url: `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`,
+    url: `http://127.0.0.1:${port}`,
     setStatus: (status) => {
       mintStatus = status
     },

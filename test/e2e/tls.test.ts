@@ -7,6 +7,7 @@ import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { createSimulator } from '../../src/simulator/simulator.ts'
 import { printed, start } from '../support/cli.ts'
+import { listen } from '../support/listen.ts'
 
 const skip = spawnSync('openssl', ['version']).error && !process.env['CI'] ? 'openssl is not installed' : false
 
@@ -19,14 +20,13 @@ const amazonOverTls = async (t: TestContext) => {
   execFileSync('openssl', [...request, '-keyout', key, '-out', cert, ...name], { stdio: 'ignore' })
   const simulator = createSimulator()
   const server = createServer({ key: readFileSync(key), cert: readFileSync(cert) }, simulator.handle)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const port = await listen(server)
   t.after(() => {
     server.closeAllConnections()
     server.close()
     rmSync(folder, { recursive: true })
   })
-  const address = server.address()
-  return { simulator, cert, url: `https://localhost:${typeof address === 'object' && address ? address.port : 0}` }
+  return { simulator, cert, url: `https://localhost:${port}` }
 }
 const serving = async (t: TestContext, env: Record<string, string>): Promise<string> => {
   const running = start(t, ['serve'], { SIDECAR_PORT: '0', SIDECAR_ADMIN_PORT: '0', ...env })

@@ -1,6 +1,7 @@
 /** Bytes on a socket, for what no HTTP client would send. */
 import { connect, createServer, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
+import { listen } from './listen.ts'
 
 /** Sends `bytes` and resolves to all that came back until the other side closed, `until` matched, or `ms` passed. */
 export const exchange = (
@@ -42,21 +43,18 @@ export const rawUpstream = async (t: TestContext, answer: (request: string, sock
     socket.on('error', () => {})
     socket.on('close', () => sockets.delete(socket))
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const port = await listen(server)
   t.after(() => {
     for (const socket of sockets) socket.destroy()
     server.close()
   })
-  const address = server.address()
-  const port = typeof address === 'object' && address ? address.port : 0
   return { url: `http://127.0.0.1:${port}`, requests, sockets }
 }
 
 /** A port of 127.0.0.1 on which nobody listens. */
 export const closedPort = async (): Promise<string> => {
   const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
+  const port = await listen(server)
   await new Promise((resolve) => server.close(resolve))
-  return `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`
+  return `http://127.0.0.1:${port}`
 }

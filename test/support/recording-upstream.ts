@@ -1,8 +1,8 @@
 /** Stands where Amazon would: mints one fixed RDT and keeps every other call exactly as it arrived. */
 import { EventEmitter, once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
+import { listen } from './listen.ts'
 
 export const LWA = 'Atza|caller'
 export const RDT = 'Atz.sprdt|minted'
@@ -59,15 +59,14 @@ export const recordingUpstream = async (t: TestContext, options: UpstreamOptions
     onMint(() => json(res, { restrictedDataToken: RDT, expiresIn: 3600 }))
   })
   server.maxHeadersCount = 0
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  const port = await listen(server)
   t.after(() => {
     server.close()
     server.closeAllConnections()
   })
 
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://127.0.0.1:${port}`,
     calls,
     /** Bodies of the mints asked for. */
     mints,
