@@ -9,9 +9,10 @@ import { createHandler, type Handler } from './proxy/handle.ts'
 import { createBroker } from './rdt/broker.ts'
 import { createTokenCache } from './rdt/cache.ts'
 import { createCredentials } from './rdt/credential.ts'
-import { createLimiters } from './rdt/limiters.ts'
 import { createMinter } from './rdt/minter.ts'
+import { createRefusals } from './rdt/refusals.ts'
 import { createTokensApi } from './rdt/tokens-api.ts'
+import { createDocuments } from './reports/documents.ts'
 import { createCatalogue } from './sp-api/operations.ts'
 import { createEvents } from './telemetry/events.ts'
 import { createLogger, type Logger } from './telemetry/logger.ts'
@@ -40,29 +41,43 @@ export const createSidecar = (config: Config, runtime: Runtime, overrides: Overr
   const logger = overrides.logger ?? createLogger(settings.log.level)
   const userAgent = `rdt-sidecar/${runtime.version}`
 
-  const limiters = createLimiters(settings.mint, { now, random })
   const metrics = createMetrics({
     ...runtime,
     routes: operations.map(({ id }) => id),
     cacheEntries: () => cache.size(),
-    queueLength: limiters.queued,
+    queueLength: () => minter.queued(),
   })
   const events = createEvents({ metrics, logger, now })
-  const cache = createTokenCache({ maxEntries: settings.cache.maxEntries, now, onEviction: events.tokenEvicted })
+  const { maxEntries } = settings.cache
+  const { expiryMarginMs } = settings.rdt
+  const cache = createTokenCache({ maxEntries, expiryMarginMs, now, onEviction: events.tokenEvicted })
+  const refusals = createRefusals({ maxEntries, now })
   const tokensApi = createTokensApi({
     fetch: overrides.fetch ?? fetch,
     timeoutMs: settings.mint.timeoutMs,
     userAgent,
   })
-  const minter = createMinter({ tokensApi, limiters, events, now, random })
+  const minter = createMinter({
+    tokensApi,
+    plan: settings.mint,
+    renewal: settings.rdt,
+    refusals,
+    events,
+    now,
+    random,
+  })
   const broker = createBroker({
     cache,
+    refusals,
     minter,
     onLookup: events.tokenLookup,
+    onBug: events.failed,
     maxWaitMs: settings.mint.maxWaitMs,
-    expiryMarginMs: settings.rdt.expiryMarginMs,
+    dropRefusedElements: settings.rdt.onRefusedElements === 'drop',
     now,
+    random,
   })
+  const documents = createDocuments({ restrictedTypes: settings.reports.restrictedTypes, maxEntries, now })
 
   const catalogue = createCatalogue(operations)
   const credentials = createCredentials()
@@ -73,6 +88,10 @@ export const createSidecar = (config: Config, runtime: Runtime, overrides: Overr
       policy: settings.rdt,
       credentials,
       broker,
+      minter,
+      documents,
+      serveTokensApi: settings.mint.serveTokensApi,
+      maxWaitMs: settings.mint.maxWaitMs,
       events,
       upstream: { ...settings.upstream, headerBytes: settings.limits.headerBytes },
       ...settings.limits,
@@ -98,7 +117,7 @@ export const createSidecar = (config: Config, runtime: Runtime, overrides: Overr
         })),
         cacheEntries: cache.size(),
         ...events.summary(),
-        mintQueue: limiters.queued(),
+        mintQueue: minter.queued(),
         configuration: fingerprint(settings),
       }),
     }),

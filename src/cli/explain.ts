@@ -1,6 +1,7 @@
 /** `explain METHOD PATH`: how such a request would be treated, and why. Sends nothing. */
 import { parseArgs } from 'node:util'
 import { type Plan, type Policy, planCall } from '../rdt/need.ts'
+import { DOCUMENTS } from '../reports/documents.ts'
 import { createCatalogue } from '../sp-api/operations.ts'
 import { type Recognition, recognise } from '../sp-api/recognise.ts'
 import { type Command, configOf, UsageError } from './command.ts'
@@ -28,7 +29,14 @@ const factsOf = (
   sandboxEndpoint: boolean,
 ): Record<string, unknown> => {
   if (recognition.kind === 'unsafe') return { treated: 'refused with 400 unsafe-path', why: recognition.why }
-  const plan = planCall(policy, { recognition, method, steering: {}, callerHasRdt: false, sandboxEndpoint })
+  const plan = planCall(policy, {
+    recognition,
+    method,
+    steering: {},
+    callerHasRdt: false,
+    sandboxEndpoint,
+    document: recognition.target.path.startsWith(DOCUMENTS) ? 'unknown' : undefined,
+  })
   const operation = recognition.kind === 'restricted' ? recognition.operation : undefined
   return {
     operation: operation?.id ?? 'none of the restricted operations',
@@ -52,9 +60,11 @@ const treatment = (plan: Plan): Record<string, unknown> => {
       : 'no row of the catalogue matches its method and path'
     return { treated: "streamed through with the caller's own token", why }
   }
-  const { resource, targetApplication } = plan.need
+  const { resources, targetApplication, unsure } = plan.need
+  const [resource = NOTHING] = resources
   return {
     treated: 'an RDT takes the place of the access token',
+    ...(unsure && { 'unless the report is of an unrestricted type': "then the caller's own token goes out" }),
     resource: `${resource.method} ${resource.path}`,
     scope: resource.path.includes('{') ? 'generic: one RDT for all resources of the operation' : 'this resource',
     'data elements': resource.dataElements?.join(', ') ?? 'the operation takes none',
@@ -63,6 +73,8 @@ const treatment = (plan: Plan): Record<string, unknown> => {
       plan.onMintFailure === 'reject' ? 'the call is refused' : "the call goes out with the caller's own token",
   }
 }
+
+const NOTHING = { method: '', path: '', dataElements: undefined }
 
 const table = (facts: Record<string, unknown>): string => {
   const width = Math.max(...Object.keys(facts).map((key) => key.length))

@@ -1,7 +1,7 @@
 /** The configuration's shape: zod is the one source of its types, ranges and messages. Defaults live in config/defaults.yaml. */
 import { z } from 'zod'
 import { ENDPOINT_NAMES, resolveEndpoint } from '../sp-api/endpoints.ts'
-import { APPLICATION_ID, DATA_ELEMENTS, SCOPES } from '../sp-api/operations.ts'
+import { APPLICATION_ID, DATA_ELEMENTS, MOST_RESOURCES, REPORT_TYPE, SCOPES } from '../sp-api/operations.ts'
 
 const whole = (min: number, max: number) => z.int().min(min).max(max)
 const milliseconds = whole(1, 3_600_000)
@@ -54,9 +54,11 @@ export const configSchema = z.strictObject({
     scope,
     dataElements,
     onMintFailure,
+    onRefusedElements: z.enum(['reject', 'drop']),
     sandbox: z.boolean(),
     targetApplication: z.string().regex(APPLICATION_ID, 'must be an application id (amzn1.…)').nullable(),
     expiryMarginMs: whole(0, 3_600_000),
+    refreshAfter: z.number().positive().max(1),
   }),
   mint: z.strictObject({
     ratePerSecond: z.number().positive().max(1000),
@@ -64,7 +66,11 @@ export const configSchema = z.strictObject({
     maxWaitMs: milliseconds,
     maxQueue: whole(0, 1_000_000),
     timeoutMs: milliseconds,
+    maxResources: whole(1, MOST_RESOURCES),
+    batchWindowMs: whole(0, 60_000),
+    serveTokensApi: z.boolean(),
   }),
+  reports: z.strictObject({ restrictedTypes: z.array(z.string().regex(REPORT_TYPE, 'must be a report type (GET_…)')) }),
   cache: z.strictObject({ maxEntries: whole(1, 10_000_000) }),
   upstream: z.strictObject({
     connectTimeoutMs: milliseconds,

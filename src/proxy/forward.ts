@@ -8,6 +8,7 @@ import { Readable } from 'node:stream'
 import { createProxyMiddleware, type Options, type Plugin } from 'http-proxy-middleware'
 import { systemCode } from '../sp-api/errors.ts'
 import type { UpstreamFailure } from '../telemetry/events.ts'
+import { textOf } from './decode.ts'
 import { HOP_BY_HOP } from './headers.ts'
 
 export type ForwarderOptions = {
@@ -21,20 +22,36 @@ export type ForwarderOptions = {
   readonly onFailure: (res: ServerResponse, failure: UpstreamFailure, code: string) => void
 }
 
+/** What is wanted of one call beside being streamed. */
+export type Handling = {
+  /** The kept body, in the place of the request's own; also for a request that has none and is sent again. */
+  readonly body?: Buffer | undefined
+  /** Gets a 403 in the caller's place. */
+  readonly onForbidden?: ((forbidden: Forbidden) => void) | undefined
+  /** Gets the text of a 200 once it has gone through to the caller, unless it is too large. */
+  readonly onAnswer?: ((text: string) => void) | undefined
+}
+export type Forbidden = {
+  /** Its body. */
+  readonly text: string
+  /** Lets the caller have it as it came. */
+  readonly passOn: () => void
+}
+
 export type Forwarder = {
-  readonly forward: (req: IncomingMessage, res: ServerResponse, body?: Buffer) => Promise<void>
+  readonly forward: (req: IncomingMessage, res: ServerResponse, handling?: Handling) => Promise<void>
   readonly close: () => void
 }
 
 export const createForwarder = (options: ForwarderOptions): Forwarder => {
   const agent = createAgent(options)
-  const bodies = new WeakMap<IncomingMessage, Buffer>()
+  const handlings = new WeakMap<IncomingMessage, Handling>()
   const waiting = new WeakMap<IncomingMessage, NodeJS.Timeout>()
 
   // http-proxy-middleware hands each call a fresh copy of its options; `ssl` is the base of the request's own.
   const router: Exclude<Options['router'], Record<string, unknown> | undefined> = (req, _res, perCall) => {
-    const body = bodies.get(req)
-    if (body) perCall.buffer = Readable.from([body])
+    const body = handlings.get(req)?.body
+    if (body) perCall.buffer = Readable.from(body.length > 0 ? [body] : [])
     Object.assign(perCall, { ssl: { maxHeaderSize: options.headerBytes, ...patience(req) } })
     return options.origin
   }
@@ -51,8 +68,16 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
   }
 
   const plugin: Plugin = (proxy) => {
-    proxy.on('proxyReq', (proxyReq, req, res) => {
+    proxy.on('proxyReq', (proxyReq, req, res, perCall) => {
       clearTimeout(waiting.get(req))
+      const onForbidden = handlings.get(req)?.onForbidden
+      if (onForbidden) {
+        proxyReq.prependOnceListener('response', (answer: IncomingMessage) => {
+          if (answer.statusCode !== 403) return
+          perCall.selfHandleResponse = true
+          void hold(answer, req, res, onForbidden)
+        })
+      }
       if (addedLength(proxyReq, req)) proxyReq.removeHeader('content-length')
       // Node drops the connection of an upgrade nobody asked for without an error.
       proxyReq.once('upgrade', (_answer, socket) => {
@@ -61,7 +86,9 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
       })
       watchSilence(proxyReq, req, res, options.responseTimeoutMs)
     })
-    proxy.on('proxyRes', (proxyRes, _req, res) => {
+    proxy.on('proxyRes', (proxyRes, req, res) => {
+      const onAnswer = handlings.get(req)?.onAnswer
+      if (onAnswer && proxyRes.statusCode === 200) listenTo(proxyRes, onAnswer)
       for (const name of HOP_BY_HOP) delete proxyRes.headers[name]
       for (const name in proxyRes.headers) if (name.startsWith('x-rdt-')) delete proxyRes.headers[name]
       proxyRes.headers.connection = res.shouldKeepAlive ? 'keep-alive' : 'close'
@@ -83,12 +110,63 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
   })
 
   return {
-    forward: (req, res, body) => {
-      if (body) bodies.set(req, body)
+    forward: (req, res, handling = {}) => {
+      handlings.set(req, handling)
       return proxy(req, res, () => options.onFailure(res, 'other', 'NOT_PROXIED'))
     },
     close: () => agent.destroy(),
   }
+}
+
+// Amazon's errors and lists of reports hold some kilobytes.
+const MOST_HELD = 65_536
+const MOST_HEARD = 1_048_576
+
+/** Keeps a 403 back until `decide` has said what becomes of it. One that is cut off is cut off for the caller too. */
+const hold = async (
+  answer: IncomingMessage,
+  req: IncomingMessage,
+  res: ServerResponse,
+  decide: (forbidden: Forbidden) => void,
+): Promise<void> => {
+  const chunks: Buffer[] = []
+  let size = 0
+  try {
+    for await (const chunk of answer.iterator({ destroyOnReturn: false })) {
+      chunks.push(chunk)
+      size += chunk.length
+      if (size > MOST_HELD) break
+    }
+  } catch {
+    return // the proxy library destroys the response
+  }
+  const body = Buffer.concat(chunks)
+  const passOn = () => {
+    if (res.destroyed) return
+    if (req.httpVersion === '1.0') delete answer.headers['transfer-encoding']
+    res.statusCode = 403
+    res.statusMessage = answer.statusMessage ?? ''
+    for (const [name, value] of Object.entries(answer.headers)) if (value !== undefined) res.setHeader(name, value)
+    res.write(body)
+    if (answer.readableEnded) res.end()
+    else answer.pipe(res)
+  }
+  if (size > MOST_HELD) passOn()
+  else decide({ text: textOf(body, answer.headers['content-encoding']), passOn })
+}
+
+/** Reads along without delaying or changing what the caller gets. */
+const listenTo = (answer: IncomingMessage, onAnswer: (text: string) => void): void => {
+  const chunks: Buffer[] = []
+  let size = 0
+  answer.on('data', (chunk: Buffer) => {
+    size += chunk.length
+    if (size <= MOST_HEARD) chunks.push(chunk)
+    else chunks.length = 0
+  })
+  answer.once('end', () => {
+    if (size <= MOST_HEARD) onAnswer(textOf(Buffer.concat(chunks), answer.headers['content-encoding']))
+  })
 }
 
 // The proxy library gives every DELETE and OPTIONS a length.

@@ -4,7 +4,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Steering } from '../rdt/need.ts'
-import { APPLICATION_ID, DATA_ELEMENTS, type DataElement, SCOPES } from '../sp-api/operations.ts'
+import { APPLICATION_ID, DATA_ELEMENTS, type DataElement, REPORT_TYPE, SCOPES } from '../sp-api/operations.ts'
 
 export const ACCESS_TOKEN = 'x-amz-access-token'
 
@@ -70,6 +70,11 @@ const oneOf =
   (value: string): T | undefined =>
     values.find((known) => known === value)
 
+const matching =
+  (pattern: RegExp) =>
+  (value: string): string | undefined =>
+    pattern.test(value) ? value : undefined
+
 const readElements = (value: string): readonly DataElement[] | undefined => {
   if (value === 'none') return []
   const named = value.split(',').map((part) => oneOf(...DATA_ELEMENTS)(part.trim()))
@@ -87,6 +92,7 @@ const STEERING: readonly (readonly [name: string, Reader])[] = Object.entries({
   'x-rdt-target-application': {
     key: 'targetApplication',
     expected: 'an application id (amzn1.…)',
-    read: (value) => (APPLICATION_ID.test(value) ? value : undefined),
+    read: matching(APPLICATION_ID),
   },
+  'x-rdt-report-type': { key: 'reportType', expected: 'a report type (GET_…)', read: matching(REPORT_TYPE) },
 })

@@ -1,6 +1,7 @@
 /** Pure: the sidecar's own errors in words, each with what to do about it. Goes to the caller who sent the path, never to a log. */
 import type { RdtResult } from '../rdt/broker.ts'
 import type { Need } from '../rdt/need.ts'
+import { blamesToken, isNoRestrictedDocument, type Refused, refusedElements } from '../rdt/refusal.ts'
 import type { OwnError } from '../sp-api/errors.ts'
 import { isDeadline } from './forward.ts'
 import { ACCESS_TOKEN } from './headers.ts'
@@ -46,15 +47,22 @@ export const upstreamError = (code: string): OwnError =>
         details: `The connection failed (${code}). The call was not repeated.`,
       }
 
+/** A caller's own mint that waited too long for its turn. */
+export const MINTS_AT_PLAN: OwnError = {
+  name: 'mint-throttled',
+  message: 'You exceeded your quota for the requested resource.',
+  details: 'createRestrictedDataToken is at its usage plan. Call again after Retry-After seconds.',
+  retryAfterS: 1,
+}
+
 type Failure = Exclude<RdtResult, { kind: 'token' | 'abandoned' }>
 
 /** Why there is no RDT → what the caller gets. */
 export const mintError = (failure: Failure, need: Need): OwnError => {
-  const resource = `${need.resource.method} ${need.resource.path}`
+  const resource = need.resources.map(({ method, path }) => `${method} ${path}`).join(', ')
   if (failure.kind === 'throttled') {
     return {
-      name: 'mint-throttled',
-      message: 'You exceeded your quota for the requested resource.',
+      ...MINTS_AT_PLAN,
       details: `The RDT for ${resource} would come too late: createRestrictedDataToken is at its usage plan. Call again after Retry-After seconds.`,
       retryAfterS: failure.retryAfterS,
     }
@@ -71,22 +79,31 @@ export const mintError = (failure: Failure, need: Need): OwnError => {
   return {
     name: 'mint-refused',
     message,
-    details: `Amazon refused the RDT for ${resource}${elementsOf(need)}. ${adviceOn(status, message)}`,
+    details: `Amazon refused the RDT for ${resource}${elementsOf(need)}. ${adviceOn(failure, resource)}`,
     status,
     code,
     requestId,
   }
 }
 
-const elementsOf = ({ resource }: Need): string =>
-  resource.dataElements ? ` with data elements [${resource.dataElements.join(', ')}]` : ''
+const elementsOf = ({ resources }: Need): string => {
+  const elements = resources.flatMap(({ dataElements }) => dataElements ?? [])
+  return elements.length > 0 ? ` with data elements [${[...new Set(elements)].join(', ')}]` : ''
+}
 
-const adviceOn = (status: number, message: string): string => {
-  if (/data elements/i.test(message))
-    return 'The application lacks the role for these elements: ask for fewer (rdt.dataElements), or get the role.'
-  if (/document ID/i.test(message))
+const adviceOn = (refusal: Refused, resource: string): string => {
+  const { status, details } = refusal
+  if (refusedElements(refusal).length > 0) {
+    return 'The application lacks the role for these elements, or the operation does not take them: ask for fewer (rdt.dataElements, x-rdt-data-elements), set rdt.onRefusedElements: drop, or get the role.'
+  }
+  if (isNoRestrictedDocument(refusal)) {
     return 'The report document is not restricted, or not known: fetch it with x-rdt-mode: skip.'
-  if (status === 401 || status === 403)
+  }
+  if (blamesToken(details)) return 'Amazon no longer takes your LWA access token: send a fresh one.'
+  if (status === 401 || status === 403) {
     return 'Check that the access token is valid, of this region, and of an application with the role.'
-  return 'Check the roles of the application and that the seller (or vendor) authorised it.'
+  }
+  return resource.includes(' /vendor/')
+    ? 'It is a vendor path: check that a vendor (not a seller) authorised the application, and its roles.'
+    : 'The application lacks the role for this operation, or the seller has not authorised it: check both in Seller Central.'
 }

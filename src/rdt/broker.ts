@@ -1,107 +1,183 @@
 /**
- * The one door to RDTs: cached, or minted once for all who wait. Promises: a caller waits no longer than `maxWaitMs`;
- * one who leaves fails nobody else; eviction never touches a mint in flight.
+ * The one door to RDTs: cached and renewed in the background while in use, refused as Amazon refused before, or minted once for
+ * all who wait. Promises: a caller waits no longer than `maxWaitMs`; one who leaves fails nobody else; eviction never touches a
+ * mint in flight; a renewal that fails is felt only when the old RDT ends.
  */
-import type { TokenCache } from './cache.ts'
-import type { Credential } from './credential.ts'
-import type { Minter, MintResult, Progress } from './minter.ts'
-import { keyOf, type Need } from './need.ts'
+import type { DataElement } from '../sp-api/operations.ts'
+import type { Entry, Rdt, TokenCache } from './cache.ts'
+import type { MintResult } from './desk.ts'
+import type { Minter, Order, Progress, Trigger } from './minter.ts'
+import { keyOf, type Need, without } from './need.ts'
+import { refusedElements } from './refusal.ts'
+import type { Question, Refusals } from './refusals.ts'
+import { backoffMs, patienceMs } from './renewal.ts'
 
-type Abandoned = { readonly kind: 'abandoned' }
 export type RdtResult =
-  | { readonly kind: 'token'; readonly rdt: string; readonly from: 'hit' | 'minted' }
+  | {
+      readonly kind: 'token'
+      readonly rdt: Rdt
+      readonly from: 'hit' | 'minted'
+      /** What it was asked for: the need, less the elements that Amazon refused where these are dropped. */
+      readonly need: Need
+    }
   | Exclude<MintResult, { kind: 'minted' | 'unwanted' }>
-  | Abandoned
+  | { readonly kind: 'abandoned' }
 
-export type RdtRequest = {
-  readonly origin: string
-  readonly credential: Credential
-  readonly need: Need
+export type RdtRequest = Question & {
+  readonly trigger: Exclude<Trigger, 'refresh'>
   /** Subscribes to the caller's leaving. */
   readonly whenGone: (listener: () => void) => void
 }
 
 export type BrokerOptions = {
   readonly cache: TokenCache
+  readonly refusals: Refusals
   readonly minter: Minter
-  readonly onLookup: (result: 'hit' | 'miss' | 'coalesced') => void
+  readonly onLookup: (result: 'hit' | 'miss' | 'coalesced' | 'negative') => void
   readonly maxWaitMs: number
-  /** An RDT is never used from the cache with less life left, in milliseconds. */
-  readonly expiryMarginMs: number
+  /** Ask again without the data elements that Amazon refuses. */
+  readonly dropRefusedElements: boolean
+  /** A renewal, which nobody waits for, failed by a fault of ours. */
+  readonly onBug: (error: unknown) => void
   readonly now: () => number
+  readonly random: () => number
 }
 
 type Flight = {
   readonly result: Promise<MintResult>
+  readonly renews: boolean
   waiters: number
   progress: Progress
 }
 
-export const createBroker = ({ cache, minter, onLookup, maxWaitMs, expiryMarginMs, now }: BrokerOptions) => {
+export const createBroker = (options: BrokerOptions) => {
+  const { cache, refusals, minter, onLookup, maxWaitMs, now } = options
   const flights = new Map<string, Flight>()
 
-  const take = (key: string, request: RdtRequest): Flight => {
-    const flying = flights.get(key)
-    onLookup(flying ? 'coalesced' : 'miss')
-    if (flying) return flying
-    const order = {
-      ...request,
-      wanted: () => flight.waiters > 0,
-      onProgress: (progress: Progress) => {
+  const start = (key: string, question: Question, trigger: Trigger, renewing?: Entry): Flight => {
+    const current = () => renewing !== undefined && cache.get(key) === renewing
+    const order: Order = {
+      ...question,
+      trigger,
+      waiters: () => flight.waiters,
+      wanted: () => flight.waiters > 0 || current(),
+      leaveBy: renewing && now() + patienceMs(renewing.usableUntil - now()),
+      onProgress: (progress) => {
         flight.progress = progress
       },
     }
-    const start = async (): Promise<MintResult> => {
+    const mint = async (): Promise<MintResult> => {
       try {
         const result = await minter.mint(order)
-        if (result.kind === 'minted') keep(key, result)
+        if (result.kind === 'minted') keep(key, question, result.rdt)
         return result
       } finally {
         flights.delete(key)
       }
     }
     // The mint starts a microtask later, when `flight` exists and its first waiter is counted.
-    const flight: Flight = { result: Promise.resolve().then(start), waiters: 0, progress: 'throttled' }
+    const result = Promise.resolve().then(mint)
+    const flight: Flight = { result, renews: renewing !== undefined, waiters: 0, progress: 'throttled' }
     flights.set(key, flight)
     return flight
   }
 
-  const keep = (key: string, { rdt, expiresAt }: Extract<MintResult, { kind: 'minted' }>): void => {
-    if (expiresAt !== undefined) cache.set(key, rdt, expiresAt - expiryMarginMs - now())
+  /** An RDT for several resources serves each of them. */
+  const keep = (key: string, { origin, credential, need }: Question, rdt: Rdt): void => {
+    cache.set(key, rdt)
+    if (need.resources.length === 1) return
+    for (const resource of need.resources)
+      cache.set(keyOf(origin, credential.id, { ...need, resources: [resource] }), rdt)
   }
 
-  const wait = (flight: Flight, whenGone: RdtRequest['whenGone']): Promise<MintResult | Abandoned> =>
+  const renew = async (key: string, question: Question, entry: Entry): Promise<void> => {
+    if (flights.has(key) || refusals.of(question)) return
+    const { kind } = await start(key, question, 'refresh', entry).result
+    if (kind === 'minted' || kind === 'unwanted') return
+    entry.failedRefreshes += 1
+    entry.refreshAt = now() + backoffMs(entry.failedRefreshes, options.random())
+  }
+
+  const join = (key: string, request: RdtRequest): Flight => {
+    const flying = flights.get(key)
+    onLookup(flying ? 'coalesced' : 'miss')
+    return flying ?? start(key, request, request.trigger)
+  }
+
+  const wait = (flight: Flight, request: RdtRequest, until: number): Promise<MintResult | { kind: 'abandoned' }> =>
     new Promise((resolve, reject) => {
       let waiting = true
-      const leave = (result: MintResult | Abandoned) => {
+      const leave = (result: MintResult | { kind: 'abandoned' }) => {
         if (!waiting) return
         waiting = false
         clearTimeout(timer)
         flight.waiters -= 1
         resolve(result)
       }
-      const timer = setTimeout(() => leave(overdue(flight.progress)), maxWaitMs)
-      whenGone(() => leave({ kind: 'abandoned' }))
+      const timer = setTimeout(() => leave(overdue(flight.progress)), until - now())
+      request.whenGone(() => leave({ kind: 'abandoned' }))
       flight.waiters += 1
+      if (flight.renews && flight.waiters === 1) minter.hurry(request)
       flight.result.then(leave, reject)
     })
 
-  /** Resolves to a token or to why there is none; rejects only on a bug. */
-  const get = async (request: RdtRequest): Promise<RdtResult> => {
-    const key = keyOf(request.origin, request.credential.id, request.need)
-    const cached = cache.get(key)
-    if (cached !== undefined) {
+  const find = async (request: RdtRequest, until: number): Promise<RdtResult> => {
+    const { origin, credential, need } = request
+    const key = keyOf(origin, credential.id, need)
+    const entry = cache.get(key)
+    if (entry && suits(entry.rdt, need)) {
       onLookup('hit')
-      return { kind: 'token', rdt: cached, from: 'hit' }
+      if (now() >= entry.refreshAt) renew(key, request, entry).catch(options.onBug)
+      return { kind: 'token', rdt: entry.rdt, from: 'hit', need }
     }
-    const result = await wait(take(key, request), request.whenGone)
-    if (result.kind === 'unwanted') return get(request) // joined the moment after the last one had left
-    return result.kind === 'minted' ? { kind: 'token', rdt: result.rdt, from: 'minted' } : result
+    const refused = refusals.of(request)
+    if (refused) {
+      onLookup('negative')
+      return refused
+    }
+    const result = await wait(join(key, request), request, until)
+    if (result.kind === 'unwanted') return find(request, until) // joined the moment after the last one had left
+    if (result.kind !== 'minted') return result
+    if (!suits(result.rdt, need)) return find(request, until) // joined a mint that was shared with others
+    return { kind: 'token', rdt: result.rdt, from: 'minted', need }
   }
 
-  return { get }
+  const findLean = async (request: RdtRequest, until: number): Promise<RdtResult> => {
+    const asked = lean(request)
+    const result = await find(asked, until)
+    return result.kind === 'refused' && lean(asked) !== asked ? findLean(asked, until) : result
+  }
+
+  /** The request less the elements that Amazon is known to refuse. */
+  const lean = (request: RdtRequest): RdtRequest => {
+    const refusal = refusals.of(request)
+    const elements = refusal ? refusedElements(refusal) : []
+    if (!elements.some((element) => asksFor(request.need, element))) return request
+    return lean({ ...request, need: without(request.need, elements) })
+  }
+
+  /** Resolves to a token or to why there is none; rejects only on a bug. */
+  const get = (request: RdtRequest): Promise<RdtResult> => {
+    const until = now() + maxWaitMs
+    return options.dropRefusedElements && !request.need.exact ? findLean(request, until) : find(request, until)
+  }
+
+  return {
+    get,
+    /** Amazon no longer takes `token`: another one, minted once for all who say so. */
+    replace: (request: RdtRequest, token: string): Promise<RdtResult> => {
+      cache.evict(keyOf(request.origin, request.credential.id, request.need), token)
+      return get(request)
+    },
+  }
 }
 export type Broker = ReturnType<typeof createBroker>
+
+/** An RDT to hand over opens what was asked for and nothing else. */
+const suits = (rdt: Rdt, need: Need): boolean => !need.exact || rdt.resources === need.resources.length
+
+const asksFor = ({ resources }: Need, element: DataElement): boolean =>
+  resources.some(({ dataElements }) => dataElements?.includes(element))
 
 /** Why a caller's patience ran out: a mint that fails or hangs is Amazon's trouble, waiting for its turn the usage plan's. */
 const overdue = (progress: Progress): MintResult => {

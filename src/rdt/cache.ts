@@ -1,34 +1,63 @@
 /**
- * Settled RDTs, bounded, on lru-cache. Promises: what `get` returns has more life left than the margin.
- * Does not hold mints in flight: evicting one would fail its waiters (broker.ts keeps them).
+ * Settled RDTs by key, bounded. Promises: what `get` returns has more life left than the margin; evicting a token evicts it
+ * under all its keys, and no newer one. Does not hold mints in flight: evicting one would fail its waiters (broker.ts keeps them).
  */
-import { LRUCache } from 'lru-cache'
+import { createExpiringMap } from '../expiring-map.ts'
 
-export type CacheOptions = {
-  /** Most RDTs held; the least recently used goes first. */
-  readonly maxEntries: number
-  /** Milliseconds, monotonic, above 0. */
-  readonly now: () => number
-  readonly onEviction: (reason: 'capacity' | 'expired') => void
+/** One answer of the Tokens API; the resources of a shared mint share it. */
+export type Rdt = {
+  readonly token: string
+  /** On the minter's clock, in milliseconds; absent where Amazon did not say: use once, do not cache. */
+  readonly expiresAt?: number
+  /** When one in use is due for renewal. */
+  readonly refreshAt?: number
+  /** How many resources it opens. */
+  readonly resources: number
 }
 
-export const createTokenCache = ({ maxEntries, now, onEviction }: CacheOptions) => {
-  const entries = new LRUCache<string, string>({
-    max: maxEntries,
-    perf: { now },
-    ttlResolution: 0,
-    dispose: (_rdt, _key, reason) => {
-      if (reason === 'evict') onEviction('capacity')
-      if (reason === 'expire') onEviction('expired')
-    },
+/** An RDT under one key. */
+export type Entry = {
+  readonly rdt: Rdt
+  /** No later use: expiry less the margin. */
+  readonly usableUntil: number
+  /** Moved on by a renewal that failed. */
+  refreshAt: number
+  failedRefreshes: number
+}
+
+export type CacheOptions = {
+  /** Most entries held; the least recently used goes first. */
+  readonly maxEntries: number
+  /** An RDT is never used with less life left, in milliseconds. */
+  readonly expiryMarginMs: number
+  /** Milliseconds, monotonic, above 0. */
+  readonly now: () => number
+  readonly onEviction: (reason: 'capacity' | 'expired' | 'rejected') => void
+}
+
+export const createTokenCache = ({ maxEntries, expiryMarginMs, now, onEviction }: CacheOptions) => {
+  const keysOf = new WeakMap<Rdt, string[]>()
+  const entries = createExpiringMap<Entry>({
+    maxEntries,
+    now,
+    onRemoval: (reason) => onEviction(reason === 'deleted' ? 'rejected' : reason),
   })
   return {
-    get: (key: string): string | undefined => entries.get(key),
-    /** `usableMs`: life left less the margin; above 0 (lru-cache takes 0 for "for ever"). */
-    set: (key: string, rdt: string, usableMs: number): void => {
-      if (usableMs > 0) entries.set(key, rdt, { ttl: usableMs })
+    get: (key: string): Entry | undefined => entries.get(key),
+    set: (key: string, rdt: Rdt): void => {
+      const { expiresAt, refreshAt = Number.POSITIVE_INFINITY } = rdt
+      if (expiresAt === undefined) return
+      const usableUntil = expiresAt - expiryMarginMs
+      entries.set(key, { rdt, usableUntil, refreshAt, failedRefreshes: 0 }, usableUntil - now())
+      keysOf.set(rdt, [...(keysOf.get(rdt) ?? []), key])
     },
-    size: (): number => entries.size,
+    /** Drops `token`, and all that shares it, if it is still what the key holds: a newer one stays. */
+    evict: (key: string, token: string): void => {
+      const rdt = entries.get(key)?.rdt
+      if (rdt?.token !== token) return
+      for (const shared of keysOf.get(rdt) ?? []) if (entries.get(shared)?.rdt === rdt) entries.delete(shared)
+    },
+    size: (): number => entries.size(),
   }
 }
 export type TokenCache = ReturnType<typeof createTokenCache>

@@ -7,21 +7,19 @@
 import Bottleneck from 'bottleneck'
 
 export type LimiterOptions = {
+  /** Mints a second until Amazon says more. */
   readonly ratePerSecond: number
   readonly burst: number
-  /** Jobs that may wait; one more is refused at once. */
-  readonly maxQueue: number
   /** Milliseconds, monotonic. */
   readonly now: () => number
   readonly random: () => number
-  /** All permits are back and nobody waits: forgetting the limiter loses nothing. */
-  readonly onIdle: () => void
+  /** All permits are back and nobody waits for one. */
+  readonly onFull: () => void
 }
 
-/** What the limiter reads of an answer: `throttled` is Amazon's 429. */
-type Answered = { readonly kind: string }
+/** What the limiter reads of an answer: `throttled` is Amazon's 429; the rate is what Amazon says the plan is, if it does. */
+type Answered = { readonly kind: string; readonly ratePerSecond?: number | undefined }
 
-export const FULL = Symbol('the queue is full')
 export const NOT_WANTED = Symbol('nobody waits for it any more')
 
 // Timers may fire a millisecond early, and two machines' clocks do not run alike.
@@ -31,33 +29,61 @@ const MAX_PENALTY = 16
 /** Milliseconds between two permits. */
 export const intervalMsOf = (ratePerSecond: number): number => 1000 / ratePerSecond + SLACK_MS
 
-export const createLimiter = ({ ratePerSecond, burst, maxQueue, now, random, onIdle }: LimiterOptions) => {
-  const queue = new Bottleneck({ reservoir: burst, highWater: maxQueue, strategy: Bottleneck.strategy.OVERFLOW })
-  const intervalMs = intervalMsOf(ratePerSecond)
-  let outstanding = 0
-  let lastReturnAt = Number.NEGATIVE_INFINITY
+/**
+ * The rate in force once Amazon has named `told` (x-amzn-RateLimit-Limit): never below the configured one, and a configured
+ * share of the default plan (0.25 for each of four replicas) stays a share. Amazon's default is 1.
+ */
+export const learnedRate = (configured: number, told: number): number =>
+  Math.max(configured, Math.min(configured, 1) * told)
+
+export const createLimiter = ({ ratePerSecond, burst, now, random, onFull }: LimiterOptions) => {
+  const queue = new Bottleneck({ reservoir: burst })
+  let rate = ratePerSecond
+  let outstanding = 0 // permits that are not in the bucket
+  let owed = 0 // of these, permits whose mint was answered: they come back in turn
+  let returning: NodeJS.Timeout | undefined
+  let pausedUntil = 0
   let throttledInARow = 0
+
+  const intervalMs = (): number => intervalMsOf(rate)
+  const full = (): boolean => outstanding === 0 && queue.empty()
 
   const giveBack = (): void => {
     outstanding -= 1
     void queue.incrementReservoir(1)
-    if (outstanding === 0 && queue.empty()) onIdle()
+    if (full()) onFull()
   }
   const giveBackInTurn = (): void => {
-    lastReturnAt = Math.max(lastReturnAt, now()) + intervalMs
-    setTimeout(giveBack, lastReturnAt - now()).unref()
+    owed += 1
+    if (!returning) returnAfter(Math.max(0, pausedUntil - now()) + intervalMs())
+  }
+  const returnAfter = (ms: number): void => {
+    returning = setTimeout(() => {
+      const pauseMs = pausedUntil - now()
+      if (pauseMs > 0) return returnAfter(pauseMs + intervalMs())
+      returning = undefined
+      owed -= 1
+      giveBack()
+      if (owed > 0) returnAfter(intervalMs())
+    }, ms).unref()
   }
 
   /** Amazon said 429: somebody else draws on the plan too. Empties the bucket and waits longer, twice as long each time. */
   const backOff = async (): Promise<void> => {
     throttledInARow += 1
     const penalty = Math.min(2 ** throttledInARow, MAX_PENALTY) - 1
-    lastReturnAt = Math.max(lastReturnAt, now()) + intervalMs * penalty * random()
+    pausedUntil = Math.max(pausedUntil, now()) + intervalMs() * penalty * random()
     const left = (await queue.currentReservoir()) ?? 0
     if (left <= 0) return
     await queue.incrementReservoir(-left)
     outstanding += left
     for (let i = 0; i < left; i += 1) giveBackInTurn()
+  }
+
+  const learn = async ({ kind, ratePerSecond: told }: Answered): Promise<void> => {
+    if (told !== undefined) rate = learnedRate(ratePerSecond, told)
+    if (kind === 'throttled') await backOff()
+    else throttledInARow = 0
   }
 
   const turnOf =
@@ -70,32 +96,25 @@ export const createLimiter = ({ ratePerSecond, burst, maxQueue, now, random, onI
       }
       try {
         const answer = await mint()
-        if (answer.kind === 'throttled') await backOff()
-        else throttledInARow = 0
+        await learn(answer)
         return answer
       } finally {
         giveBackInTurn()
       }
     }
 
-  /**
-   * Runs the mint when the plan allows it, lower `priority` first. A mint that nobody wants when its turn comes costs no
-   * permit. Resolves to FULL or NOT_WANTED where it did not run.
-   */
-  const run = async <T extends Answered>(mint: () => Promise<T>, wanted: () => boolean, priority = 5) => {
-    try {
-      return await queue.schedule({ priority }, turnOf(mint, wanted))
-    } catch (error) {
-      if (error instanceof Bottleneck.BottleneckError) return FULL
-      throw error
-    }
-  }
-
   return {
-    run,
-    queued: (): number => queue.queued(),
-    /** Seconds until somebody who comes now may expect a permit. */
-    retryAfterS: (): number => Math.max(1, Math.ceil(((queue.queued() + 1) * intervalMs) / 1000)),
+    /**
+     * Runs the mint when the plan allows it, lower `priority` first. Resolves to NOT_WANTED where nobody wanted it when its
+     * turn came: that costs no permit.
+     */
+    run: <T extends Answered>(mint: () => Promise<T>, wanted: () => boolean, priority = 5) =>
+      queue.schedule({ priority }, turnOf(mint, wanted)),
+    intervalMs,
+    /** Forgetting the limiter loses nothing. */
+    full,
+    /** Milliseconds until the `nth` mint from now may leave, if none comes between. */
+    waitMs: (nth: number): number => Math.max(0, nth - (burst - outstanding)) * intervalMs(),
   }
 }
 export type Limiter = ReturnType<typeof createLimiter>

@@ -1,102 +1,119 @@
-/**
- * Mints one resource: waits for the usage plan, tries, classifies, and tries again where that can help and somebody still waits.
- * Never throws. Does not know who waits (broker.ts does).
- */
-import { setTimeout as delay } from 'node:timers/promises'
+/** Mints for everybody: a desk per endpoint and credential, kept only while it has something to remember. Does not know who waits (broker.ts does). */
+import { type Breaker, createBreaker } from './breaker.ts'
 import type { Credential } from './credential.ts'
-import { FULL, NOT_WANTED } from './limiter.ts'
-import type { Limiters } from './limiters.ts'
+import { type Attempt, createDesk, type Desk, type DeskPlan, type MintResult } from './desk.ts'
+import { createLimiter } from './limiter.ts'
 import type { Need } from './need.ts'
+import type { Refusals } from './refusals.ts'
+import { type RenewalPolicy, refreshAtOf } from './renewal.ts'
 import type { MintAnswer, TokensApi } from './tokens-api.ts'
 
-export type MintResult =
-  /** `expiresAt`: on the minter's clock; absent: use once, do not cache. */
-  | { readonly kind: 'minted'; readonly rdt: string; readonly expiresAt?: number }
-  | Extract<MintAnswer, { kind: 'refused' }>
-  /** `retryAfterS`: seconds until it is worth asking again. */
-  | { readonly kind: 'throttled'; readonly retryAfterS: number }
-  | { readonly kind: 'unavailable'; readonly why: string; readonly retryAfterS: number }
-  /** Everybody had left before its turn came. */
-  | { readonly kind: 'unwanted' }
+/** Why a mint is made: for a caller's call, ahead of expiry, for a call whose token Amazon no longer took, for a caller who mints. */
+export type Trigger = 'miss' | 'refresh' | 'replay' | 'caller'
 
 export type Order = {
   readonly origin: string
   readonly credential: Credential
   readonly need: Need
-  /** Whether anybody still waits. */
+  readonly trigger: Trigger
+  /** Callers who wait for it; a renewal may have none. */
+  readonly waiters: () => number
+  /** Whether it is still of use. */
   readonly wanted: () => boolean
+  /** When a renewal leaves at the latest, on our clock in milliseconds. */
+  readonly leaveBy: number | undefined
   /** Told at the first attempt and at every answer that helps nobody, so that a caller who gives up can be told why. */
   readonly onProgress: (progress: Progress) => void
 }
+/** Whose usage plan: the sidecar sees credentials, not sellers. */
+export type Seller = Pick<Order, 'origin' | 'credential'>
 /** `throttled`: waiting for the plan, by our own count or by Amazon's. */
 export type Progress = 'throttled' | 'attempting' | { readonly failed: string }
 
 export type MinterEvents = {
-  readonly mintAttempted: (order: Order, answer: MintAnswer, tookMs: number) => void
+  readonly mintAttempted: (orders: readonly Order[], answer: MintAnswer, tookMs: number) => void
+  /** Waited for the usage plan. */
   readonly mintWaited: (ms: number) => void
 }
 
+/** Mints a second, and at once. Amazon's defaults: 1 and 10 per application and selling partner. */
+export type UsagePlan = DeskPlan & { readonly ratePerSecond: number; readonly burst: number }
+
 export type MinterOptions = {
   readonly tokensApi: TokensApi
-  readonly limiters: Limiters
+  readonly plan: UsagePlan
+  readonly renewal: RenewalPolicy
+  readonly refusals: Refusals
   readonly events: MinterEvents
   readonly now: () => number
   readonly random: () => number
 }
 
-// Three attempts, 100 to 400 ms apart: what passes by is passed, what lasts is told.
-const MAX_FAILURES = 3
-const BACKOFF_MS = 200
-const RETRY_FIRST = 4 // below bottleneck's default of 5: whoever was throttled goes before newcomers
+export const createMinter = ({ tokensApi, plan, renewal, refusals, events, now, random }: MinterOptions) => {
+  const desks = new Map<string, Desk>()
+  const breakers = new Map<string, Breaker>() // one an endpoint: as many as are configured
 
-export const createMinter = ({ tokensApi, limiters, events, now, random }: MinterOptions) => {
-  const attempt = async (order: Order): Promise<MintAnswer & { sentAt: number }> => {
-    const sentAt = now()
-    const { origin, credential, need } = order
-    const answer = await tokensApi.mint({ origin, accessToken: credential.token, need })
-    events.mintAttempted(order, answer, now() - sentAt)
-    return { ...answer, sentAt }
-  }
-
-  const mint = async (order: Order): Promise<MintResult> => {
-    const limiterKey = JSON.stringify([order.origin, order.credential.id])
-    for (let failures = 0, tries = 0; ; tries += 1) {
-      const queuedAt = now()
-      const limiter = limiters.for(limiterKey) // anew each time: an idle one is forgotten
-      const turn = () => {
-        events.mintWaited(now() - queuedAt)
-        if (tries === 0) order.onProgress('attempting')
-        return attempt(order)
-      }
-      const answer = await limiter.run(turn, order.wanted, tries === 0 ? undefined : RETRY_FIRST)
-      if (answer === NOT_WANTED) return { kind: 'unwanted' }
-      if (answer === FULL) return { kind: 'throttled', retryAfterS: limiter.retryAfterS() }
-      if (answer.kind === 'success') return minted(answer)
-      if (answer.kind === 'refused') return answer
-      if (answer.kind === 'throttled') {
-        order.onProgress('throttled')
-        continue
-      }
-      failures += 1
-      const why = reasonOf(answer)
-      order.onProgress({ failed: why })
-      if (failures === MAX_FAILURES) return { kind: 'unavailable', why, retryAfterS: 1 }
-      await delay(BACKOFF_MS * failures * (0.5 + random() / 2))
+  const attemptFor =
+    ({ origin, credential }: Seller, breaker: Breaker) =>
+    async (orders: readonly Order[]): Promise<Attempt> => {
+      const sentAt = now()
+      const resources = orders.flatMap(({ need }) => need.resources)
+      const targetApplication = orders[0]?.need.targetApplication
+      const need = { resources, targetApplication }
+      const answer = await tokensApi.mint({ origin, accessToken: credential.token, need })
+      events.mintAttempted(orders, answer, now() - sentAt)
+      if (isFailure(answer)) breaker.failed()
+      else breaker.answered()
+      return answer.kind === 'success' ? minted(answer, sentAt, resources.length) : answer
     }
+
+  const minted = (answer: Extract<MintAnswer, { kind: 'success' }>, sentAt: number, resources: number): Attempt => {
+    const { rdt: token, expiresInMs, ratePerSecond } = answer
+    if (expiresInMs === undefined) return { kind: 'minted', rdt: { token, resources }, ratePerSecond }
+    const expiresAt = sentAt + expiresInMs
+    const refreshAt = refreshAtOf(renewal, sentAt, expiresAt, random())
+    return { kind: 'minted', rdt: { token, expiresAt, refreshAt, resources }, ratePerSecond }
   }
-  return { mint }
+
+  const deskOf = (seller: Seller): Desk => {
+    const key = JSON.stringify([seller.origin, seller.credential.id])
+    const known = desks.get(key)
+    if (known) return known
+    const { ratePerSecond, burst } = plan
+    const limiter = createLimiter({ ratePerSecond, burst, now, random, onFull: () => desk.forgetIfIdle() })
+    const breaker = breakerOf(seller.origin)
+    const desk: Desk = createDesk({
+      plan,
+      limiter,
+      breaker,
+      refusals,
+      attempt: attemptFor(seller, breaker),
+      onTurn: events.mintWaited,
+      onIdle: () => desks.delete(key),
+      now,
+      random,
+    })
+    desks.set(key, desk)
+    return desk
+  }
+
+  const breakerOf = (origin: string): Breaker => {
+    const breaker = breakers.get(origin) ?? createBreaker({ now, random })
+    breakers.set(origin, breaker)
+    return breaker
+  }
+
+  return {
+    mint: (order: Order): Promise<MintResult> => deskOf(order).join(order),
+    /** Somebody began to wait for a renewal that had time. */
+    hurry: (seller: Seller): void => deskOf(seller).hurry(),
+    /** Gives a turn of the seller's plan to a mint that is made elsewhere; NOT_WANTED where `wanted` says so by then. */
+    pass: <T extends { readonly kind: string }>(seller: Seller, mint: () => Promise<T>, wanted: () => boolean) =>
+      deskOf(seller).pass(mint, wanted),
+    /** Resources waiting for the usage plan. */
+    queued: (): number => [...desks.values()].reduce((sum, desk) => sum + desk.length(), 0),
+  }
 }
 export type Minter = ReturnType<typeof createMinter>
 
-type Success = Extract<MintAnswer, { kind: 'success' }> & { readonly sentAt: number }
-
-const minted = ({ rdt, expiresInMs, sentAt }: Success): MintResult =>
-  expiresInMs === undefined ? { kind: 'minted', rdt } : { kind: 'minted', rdt, expiresAt: sentAt + expiresInMs }
-
-const reasonOf = (answer: Extract<MintAnswer, { kind: 'server_error' | 'network' | 'bad_response' }>): string => {
-  if (answer.kind === 'server_error') return `the Tokens API answered ${answer.status}`
-  if (answer.kind === 'bad_response') return `the Tokens API answered ${answer.status} without a readable token`
-  return answer.timedOut
-    ? 'the Tokens API did not answer in time'
-    : `the Tokens API cannot be reached (${answer.cause})`
-}
+const isFailure = ({ kind }: MintAnswer): boolean => ['server_error', 'network', 'bad_response'].includes(kind)

@@ -10,7 +10,17 @@ export type RestrictedResource = {
   readonly dataElements?: readonly DataElement[]
 }
 
-export type Need = { readonly resource: RestrictedResource; readonly targetApplication?: string | undefined }
+/** What an RDT must hold. A call needs one resource; a caller who mints for itself may name several. */
+export type Need = {
+  readonly resources: readonly RestrictedResource[]
+  readonly targetApplication?: string | undefined
+  /** Catalogue id of the one resource's operation: Amazon's roles judge all its resources alike. */
+  readonly operation?: string | undefined
+  /** The RDT is for handing over: it may open nothing that was not asked for. */
+  readonly exact?: boolean
+  /** A report document of which nobody has told the type: Amazon may say that it is not restricted. */
+  readonly unsure?: boolean
+}
 
 export type Policy = {
   readonly scope: Scope
@@ -27,11 +37,23 @@ export type Steering = {
   readonly scope?: Scope | undefined
   readonly dataElements?: readonly DataElement[] | undefined
   readonly targetApplication?: string | undefined
+  /** Type of the report whose document is asked for. */
+  readonly reportType?: string | undefined
 }
 
+/** What is known of a report document. */
+export type DocumentStanding = 'restricted' | 'unrestricted' | 'unknown'
+
+export type Swap = {
+  readonly kind: 'swap'
+  readonly need: Need
+  readonly onMintFailure: OnMintFailure
+  /** Of a report document: where it is believed to be unrestricted, the caller's own token goes first. */
+  readonly document?: DocumentStanding
+}
 export type Plan =
   | { readonly kind: 'pass'; readonly verdict: 'not-restricted' | 'caller-rdt' | 'skipped'; readonly reason?: string }
-  | { readonly kind: 'swap'; readonly need: Need; readonly onMintFailure: OnMintFailure }
+  | Swap
   | { readonly kind: 'unsafe'; readonly why: string }
 
 export type Situation = {
@@ -40,11 +62,13 @@ export type Situation = {
   readonly steering: Steering
   readonly callerHasRdt: boolean
   readonly sandboxEndpoint: boolean
+  /** Only where the target is a report document. */
+  readonly document?: DocumentStanding | undefined
 }
 
 /** Decides how a safe call is treated. The order of the lines is the order of precedence. */
 export const planCall = (policy: Policy, situation: Situation): Plan => {
-  const { recognition, steering } = situation
+  const { recognition, steering, document } = situation
   if (situation.callerHasRdt) return { kind: 'pass', verdict: 'caller-rdt' }
   if (steering.mode === 'force') return forced(policy, situation)
   if (recognition.kind === 'open') return { kind: 'pass', verdict: 'not-restricted' }
@@ -53,8 +77,9 @@ export const planCall = (policy: Policy, situation: Situation): Plan => {
   if (operation.mode === 'skip' && steering.mode !== 'auto')
     return { kind: 'pass', verdict: 'skipped', reason: 'operation' }
   if (situation.sandboxEndpoint && !policy.sandbox) return { kind: 'pass', verdict: 'skipped', reason: 'sandbox' }
-  const resource = resourceFor(policy, operation, target, steering)
-  return swap(policy, resource, steering, operation.onMintFailure)
+  const plan = swap(policy, resourceFor(policy, operation, target, steering), steering, operation)
+  if (!document) return plan
+  return { ...plan, document, need: { ...plan.need, unsure: document !== 'restricted' } }
 }
 
 const resourceFor = (policy: Policy, operation: Operation, target: SafeTarget, steering: Steering) => {
@@ -70,29 +95,44 @@ const forced = (policy: Policy, { recognition, method, steering }: Situation): P
   const { target } = recognition
   if (target.odd) return { kind: 'unsafe', why: 'it can be read in more than one way, so no RDT can be asked for it' }
   if (recognition.kind === 'restricted') {
-    const resource = resourceFor(policy, recognition.operation, target, { ...steering, scope: 'specific' })
-    return swap(policy, resource, steering, recognition.operation.onMintFailure)
+    const { operation } = recognition
+    return swap(policy, resourceFor(policy, operation, target, { ...steering, scope: 'specific' }), steering, operation)
   }
   const { dataElements } = steering
   return swap(policy, { method, path: target.path, ...(dataElements && { dataElements }) }, steering)
 }
 
-const swap = (
-  policy: Policy,
-  resource: RestrictedResource,
-  steering: Steering,
-  onMintFailure?: OnMintFailure,
-): Plan => ({
+const swap = (policy: Policy, resource: RestrictedResource, steering: Steering, operation?: Operation): Swap => ({
   kind: 'swap',
-  need: { resource, targetApplication: steering.targetApplication ?? policy.targetApplication ?? undefined },
-  onMintFailure: onMintFailure ?? policy.onMintFailure,
+  need: {
+    resources: [resource],
+    targetApplication: steering.targetApplication ?? policy.targetApplication ?? undefined,
+    operation: operation?.id ?? `${resource.method} ${resource.path}`,
+  },
+  onMintFailure: operation?.onMintFailure ?? policy.onMintFailure,
 })
 
 /**
  * Everything a token depends on, in one unambiguous string: endpoint, credential (its keyed hash), method, resource path,
- * data elements (in any order), target application.
+ * data elements and resources (in any order), target application, and whether it may hold more than was asked for.
  */
-export const keyOf = (origin: string, credentialId: string, { resource, targetApplication }: Need): string => {
-  const elements = resource.dataElements ? [...resource.dataElements].sort() : null
-  return JSON.stringify([origin, credentialId, resource.method, resource.path, elements, targetApplication ?? null])
+export const keyOf = (origin: string, credentialId: string, need: Need): string => {
+  const resources = need.resources.map(({ method, path, dataElements }) =>
+    JSON.stringify([method, path, elementsText(dataElements)]),
+  )
+  return JSON.stringify([origin, credentialId, need.targetApplication ?? null, need.exact ?? false, resources.sort()])
 }
+
+/** The elements in one order; null where the operation takes none. */
+export const elementsText = (elements: RestrictedResource['dataElements']): string | null =>
+  elements ? [...elements].sort().join() : null
+
+/** The same need without these data elements. */
+export const without = (need: Need, elements: readonly DataElement[]): Need => ({
+  ...need,
+  resources: need.resources.map((resource) =>
+    resource.dataElements
+      ? { ...resource, dataElements: resource.dataElements.filter((one) => !elements.includes(one)) }
+      : resource,
+  ),
+})

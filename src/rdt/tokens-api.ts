@@ -2,27 +2,31 @@
  * The createRestrictedDataToken client (Tokens API model 2021-03-01): one attempt, every answer told apart.
  * Never throws and never lets a token into a message. Does not retry, throttle or cache.
  */
+import { TOKENS_PATH } from '../sp-api/endpoints.ts'
 import { firstError, systemCode } from '../sp-api/errors.ts'
 import type { Need } from './need.ts'
+import type { Refused } from './refusal.ts'
 
-const TOKENS_PATH = '/tokens/2021-03-01/restrictedDataToken'
-
+/** `ratePerSecond`: the plan's rate, where Amazon names it (200 and 400). */
 export type MintAnswer =
   /** `expiresInMs`: read, never assumed; absent where missing or absurd. */
-  | { readonly kind: 'success'; readonly rdt: string; readonly expiresInMs?: number }
   | {
-      readonly kind: 'refused'
-      readonly status: number
-      readonly code: string
-      readonly message: string
-      readonly requestId?: string | undefined
+      readonly kind: 'success'
+      readonly rdt: string
+      readonly expiresInMs?: number
+      readonly ratePerSecond?: number | undefined
     }
+  | (Refused & { readonly ratePerSecond?: number | undefined })
   | { readonly kind: 'throttled' }
   | { readonly kind: 'server_error'; readonly status: number }
   | { readonly kind: 'network'; readonly timedOut: boolean; readonly cause: string }
   | { readonly kind: 'bad_response'; readonly status: number }
 
-export type MintRequest = { readonly origin: string; readonly accessToken: string; readonly need: Need }
+export type MintRequest = {
+  readonly origin: string
+  readonly accessToken: string
+  readonly need: Pick<Need, 'resources' | 'targetApplication'>
+}
 
 export type TokensApiOptions = {
   readonly fetch: typeof fetch
@@ -55,36 +59,42 @@ export const createTokensApi = (options: TokensApiOptions) => ({
 })
 export type TokensApi = ReturnType<typeof createTokensApi>
 
-const bodyOf = ({ resource, targetApplication }: Need) => ({
-  restrictedResources: [resource],
+const bodyOf = ({ resources, targetApplication }: MintRequest['need']) => ({
+  restrictedResources: resources,
   ...(targetApplication === undefined ? {} : { targetApplication }),
 })
 
 const answerOf = (response: Response, text: string): MintAnswer => {
   const { status } = response
-  if (status === 200) return success(text) ?? { kind: 'bad_response', status }
+  if (status === 200) return success(text, rateOf(response)) ?? { kind: 'bad_response', status }
   if (status === 429) return { kind: 'throttled' }
   if (status >= 500) return { kind: 'server_error', status }
   if (status >= 400) return refusal(response, text)
   return { kind: 'bad_response', status }
 }
 
-const success = (text: string): MintAnswer | undefined => {
+const success = (text: string, rate: ReturnType<typeof rateOf>): MintAnswer | undefined => {
   const body = parsed(text)
   const { restrictedDataToken: rdt, expiresIn } = body?.payload ?? body ?? {} // Amazon's 2021 guide showed the wrapper
   if (typeof rdt !== 'string' || !/^[\x21-\x7e]+$/.test(rdt)) return undefined
-  return plausible(expiresIn) ? { kind: 'success', rdt, expiresInMs: expiresIn * 1000 } : { kind: 'success', rdt }
+  return { kind: 'success', rdt, ...(plausible(expiresIn) && { expiresInMs: expiresIn * 1000 }), ...rate }
 }
 
-const refusal = (response: Response, text: string): MintAnswer => {
-  const { code, message } = firstError(text) ?? { code: 'Unknown', message: 'Amazon gave no reason' }
-  return {
-    kind: 'refused',
-    status: response.status,
-    code,
-    message,
-    requestId: response.headers.get('x-amzn-requestid') ?? undefined,
-  }
+const refusal = (response: Response, body: string): MintAnswer => {
+  const { code, message, details } = firstError(body) ?? { code: 'Unknown', message: NO_REASON, details: '' }
+  const headers = Object.fromEntries([...response.headers].filter(([name]) => PASSED_ON.includes(name)))
+  const requestId = response.headers.get('x-amzn-requestid') ?? undefined
+  const { status } = response
+  return { kind: 'refused', status, code, message, details, requestId, answer: { headers, body }, ...rateOf(response) }
+}
+const NO_REASON = 'Amazon gave no reason'
+/** Headers of a refusal that callers who mint for themselves get. */
+const PASSED_ON = ['content-type', 'x-amzn-requestid', 'x-amzn-errortype', 'x-amzn-ratelimit-limit']
+
+/** More than a hundred thousand a second is no plan of Amazon's. */
+const rateOf = ({ headers }: Response): { ratePerSecond?: number } => {
+  const rate = Number(headers.get('x-amzn-ratelimit-limit') ?? Number.NaN)
+  return rate > 0 && rate < 100_000 ? { ratePerSecond: rate } : {}
 }
 
 // Amazon's is 3600. Nobody would know what more than a day means.

@@ -6,6 +6,9 @@ const HOSTS = {
   fe: 'sellingpartnerapi-fe.amazon.com',
 } as const
 
+/** createRestrictedDataToken, on every endpoint (Tokens API model 2021-03-01). */
+export const TOKENS_PATH = '/tokens/2021-03-01/restrictedDataToken'
+
 export type Endpoint = {
   /** Scheme, host and port: part of every cache key, because an RDT belongs to the region that minted it. */
   readonly origin: string

@@ -10,6 +10,10 @@ export const SCOPES = ['generic', 'specific'] as const
 export type Scope = (typeof SCOPES)[number]
 /** What `targetApplication` may be: Amazon's application ids all begin so. */
 export const APPLICATION_ID = /^amzn1\.[\w.-]{1,250}$/
+/** Resources that one RDT may hold (Tokens API model 2021-03-01). */
+export const MOST_RESOURCES = 50
+/** How Amazon spells report types. */
+export const REPORT_TYPE = /^[A-Z][A-Z0-9_]{1,200}$/
 export type OnMintFailure = 'reject' | 'forward'
 
 export type Operation = {

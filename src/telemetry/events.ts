@@ -6,7 +6,7 @@ import type { Order } from '../rdt/minter.ts'
 import type { MintAnswer } from '../rdt/tokens-api.ts'
 import type { ErrorName } from '../sp-api/errors.ts'
 import type { Logger } from './logger.ts'
-import type { Metrics } from './metrics.ts'
+import { type Metrics, TRIGGERS } from './metrics.ts'
 
 export type UpstreamFailure = 'connect' | 'timeout' | 'reset' | 'other'
 
@@ -25,8 +25,10 @@ export type Call = {
   waitedMs: number
   /** Refused by us or failed at Amazon: an answer that then does not end whole is no abort of the caller. */
   failed?: boolean
-  /** When the call left for Amazon. */
+  /** When the call left for Amazon, for the last time. */
   forwardedAt?: number
+  /** It was, or should have been, sent again with a new RDT. */
+  replay?: boolean
 }
 
 export type RouteCounts = { calls: number; hit: number; minted: number; rejected: number }
@@ -37,7 +39,7 @@ export type EventsOptions = { readonly metrics: Metrics; readonly logger: Logger
 
 export const createEvents = ({ metrics, logger, now }: EventsOptions) => {
   const stats = {
-    lookups: { hit: 0, miss: 0, coalesced: 0 },
+    lookups: { hit: 0, miss: 0, coalesced: 0, negative: 0 },
     routes: new Map<string, RouteCounts>(),
     mints: 0,
     lastMintError: undefined as { at: string; outcome: string; status?: number; code?: string } | undefined,
@@ -53,8 +55,8 @@ export const createEvents = ({ metrics, logger, now }: EventsOptions) => {
   return {
     /** For /status. */
     summary: () => {
-      const { hit, miss, coalesced } = stats.lookups
-      const lookups = hit + miss + coalesced
+      const { hit, miss, coalesced, negative } = stats.lookups
+      const lookups = hit + miss + coalesced + negative
       return {
         hitRatio: lookups === 0 ? null : hit / lookups,
         mints: stats.mints,
@@ -75,6 +77,7 @@ export const createEvents = ({ metrics, logger, now }: EventsOptions) => {
       metrics.duration.observe({ route: call.route }, ms / 1000)
       countRoute(call)
       if (aborted) metrics.aborts.inc()
+      if (call.replay) metrics.replays.inc({ outcome: cured(call, status) ? 'cured' : 'failed' })
       const method = METHODS.has(call.method) ? call.method : 'other'
       metrics.requests.inc({ route: call.route, method, code: String(status), verdict: call.verdict })
       if (call.forwardedAt !== undefined) {
@@ -93,12 +96,12 @@ export const createEvents = ({ metrics, logger, now }: EventsOptions) => {
       logger.warn({ reason, code }, 'the call to SP-API failed')
     },
 
-    tokenLookup: (result: 'hit' | 'miss' | 'coalesced'): void => {
+    tokenLookup: (result: keyof typeof stats.lookups): void => {
       metrics.lookups.inc({ result })
       stats.lookups[result] += 1
     },
 
-    tokenEvicted: (reason: 'capacity' | 'expired'): void => {
+    tokenEvicted: (reason: 'capacity' | 'expired' | 'rejected'): void => {
       metrics.evictions.inc({ reason })
     },
 
@@ -106,20 +109,24 @@ export const createEvents = ({ metrics, logger, now }: EventsOptions) => {
       metrics.queueWait.observe(ms / 1000)
     },
 
-    mintAttempted: (order: Order, answer: MintAnswer, tookMs: number): void => {
+    mintAttempted: (orders: readonly Order[], answer: MintAnswer, tookMs: number): void => {
       const outcome = answer.kind
+      const trigger = TRIGGERS.find((one) => orders.some((order) => order.trigger === one)) ?? 'miss'
+      const resources = orders.reduce((sum, { need }) => sum + need.resources.length, 0)
       stats.mints += 1
-      metrics.mints.inc({ outcome, trigger: 'miss' })
+      metrics.mints.inc({ outcome, trigger })
+      metrics.mintResources.observe(resources)
       metrics.mintDuration.observe(tookMs / 1000)
-      const credential = order.credential.id.slice(0, 8)
+      const credential = orders[0]?.credential.id.slice(0, 8)
+      const fields = { outcome, trigger, resources, credential, ms: Math.round(tookMs) }
       if (outcome === 'success') {
         metrics.lastMint.set(Date.now() / 1000)
-        logger.info({ outcome, credential, ms: Math.round(tookMs) }, 'mint')
+        logger.info(fields, 'mint')
         return
       }
       const { status, code, requestId } = { ...answer } as { status?: number; code?: string; requestId?: string }
       stats.lastMintError = { at: new Date().toISOString(), outcome, ...(status && { status }), ...(code && { code }) }
-      logger.warn({ outcome, status, code, requestId, credential, ms: Math.round(tookMs) }, 'mint')
+      logger.warn({ ...fields, status, code, requestId }, 'mint')
     },
 
     failed: (error: unknown): void => {
@@ -132,3 +139,7 @@ export const createEvents = ({ metrics, logger, now }: EventsOptions) => {
   }
 }
 export type Events = ReturnType<typeof createEvents>
+
+/** The call went out again and the answer no longer was a 403. */
+const cured = ({ verdict, failed }: Call, status: number): boolean =>
+  verdict === 'replayed' && !failed && status !== 403

@@ -6,10 +6,11 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import { ERROR_NAMES } from '../sp-api/errors.ts'
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
+const RESOURCES = [1, 2, 5, 10, 20, 30, 40, 50]
 const FINE_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 1]
 
 export const OUTCOMES = ['success', 'refused', 'throttled', 'server_error', 'network', 'bad_response'] as const
-export const TRIGGERS = ['miss'] as const
+export const TRIGGERS = ['miss', 'refresh', 'replay', 'caller'] as const
 
 export type MetricsOptions = {
   /** Catalogue ids; `other` is added. */
@@ -67,7 +68,7 @@ export const createMetrics = ({ routes, version, nodeVersion, cacheEntries, queu
     registers,
   }).set({ version, node_version: nodeVersion }, 1)
   gauge('rdt_token_cache_entries', 'RDTs in the cache.', cacheEntries)
-  gauge('rdt_mint_queue_length', 'Mints waiting for the usage plan.', queueLength)
+  gauge('rdt_mint_queue_length', 'Resources waiting to be minted.', queueLength)
 
   return {
     registry,
@@ -105,9 +106,21 @@ export const createMetrics = ({ routes, version, nodeVersion, cacheEntries, queu
       'hit',
       'miss',
       'coalesced',
+      'negative',
     ]),
-    evictions: counter('rdt_token_evictions_total', 'RDTs dropped from the cache.', 'reason', ['capacity', 'expired']),
+    evictions: counter('rdt_token_evictions_total', 'RDTs dropped from the cache.', 'reason', [
+      'capacity',
+      'expired',
+      'rejected',
+    ]),
+    replays: counter(
+      'rdt_replays_total',
+      'Calls sent a second time because Amazon no longer took their RDT, by whether that helped.',
+      'outcome',
+      ['cured', 'failed'],
+    ),
     mints,
+    mintResources: histogram('rdt_mint_resources', 'Resources of one createRestrictedDataToken call.', RESOURCES),
     mintDuration: histogram('rdt_mint_duration_seconds', 'Time of one createRestrictedDataToken call.', SECONDS),
     queueWait: histogram('rdt_mint_queue_wait_seconds', 'Time a mint waited for the usage plan.', SECONDS),
     lastMint: gauge(

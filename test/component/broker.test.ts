@@ -1,111 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createBroker, type RdtResult } from '../../src/rdt/broker.ts'
-import { createTokenCache } from '../../src/rdt/cache.ts'
-import type { Limiter } from '../../src/rdt/limiter.ts'
-import { createLimiters, type Limiters } from '../../src/rdt/limiters.ts'
-import { createMinter } from '../../src/rdt/minter.ts'
-import type { Need } from '../../src/rdt/need.ts'
-import { createTokensApi } from '../../src/rdt/tokens-api.ts'
-
-// The real cache, limiter, minter and Tokens API client; only the wire is ours, so that every answer and moment can be chosen.
-type Wire = (call: number) => Promise<Response>
-type Options = {
-  maxEntries?: number
-  maxWaitMs?: number
-  burst?: number
-  ratePerSecond?: number
-  maxQueue?: number
-  timeoutMs?: number
-  marginMs?: number
-  onDrop?: () => void
-}
-
-const token = (n: number, expiresIn: unknown = 3600) =>
-  Response.json({ restrictedDataToken: `Atz.sprdt|${n}`, expiresIn })
-const need = (path = '/a'): Need => ({ resource: { method: 'GET', path } })
-
-const build = (wire: Wire, options: Options = {}) => {
-  const {
-    maxEntries = 100,
-    maxWaitMs = 1000,
-    burst = 10,
-    ratePerSecond = 50,
-    maxQueue = 100,
-    timeoutMs = 500,
-    marginMs = 60_000,
-  } = options
-  let advanced = 0
-  const now = () => performance.now() + 1 + advanced
-  const lookups: string[] = []
-  const evictions: string[] = []
-  const outcomes: string[] = []
-  let calls = 0
-  const fetching = (_url: unknown, init?: RequestInit): Promise<Response> => {
-    calls += 1
-    const gone = new Promise<never>((_, reject) =>
-      init?.signal?.addEventListener('abort', () => reject(init.signal?.reason)),
-    )
-    return Promise.race([wire(calls), gone])
-  }
-  const cache = createTokenCache({ maxEntries, now, onEviction: (reason) => void evictions.push(reason) })
-  const minter = createMinter({
-    tokensApi: createTokensApi({ fetch: fetching as typeof fetch, timeoutMs, userAgent: 'test' }),
-    limiters: tellingDrops(
-      createLimiters({ ratePerSecond, burst, maxQueue, maxWaitMs }, { now, random: () => 0 }),
-      options.onDrop,
-    ),
-    events: { mintAttempted: (_order, answer) => void outcomes.push(answer.kind), mintWaited: () => {} },
-    now,
-    random: () => 0,
-  })
-  const broker = createBroker({
-    cache,
-    minter,
-    onLookup: (result) => void lookups.push(result),
-    maxWaitMs,
-    expiryMarginMs: marginMs,
-    now,
-  })
-  return {
-    lookups,
-    evictions,
-    outcomes,
-    calls: () => calls,
-    advance: (ms: number) => {
-      advanced += ms
-    },
-    get: (
-      path = '/a',
-      {
-        credential = 'c1',
-        origin = 'https://na',
-        whenGone = () => {},
-      }: { credential?: string; origin?: string; whenGone?: (listener: () => void) => void } = {},
-    ) =>
-      broker.get({ origin, credential: { id: credential, token: `Atza|${credential}` }, need: need(path), whenGone }),
-  }
-}
-/** The real limiters; `onDrop` is called in the moment in which one finds that nobody wants a mint any more. */
-const tellingDrops = (limiters: Limiters, onDrop = () => {}): Limiters => ({
-  ...limiters,
-  for: (key) => {
-    const limiter = limiters.for(key)
-    const run: Limiter['run'] = (mint, wanted, priority) =>
-      limiter.run(
-        mint,
-        () => {
-          const is = wanted()
-          if (!is) onDrop()
-          return is
-        },
-        priority,
-      )
-    return { ...limiter, run }
-  },
-})
-
-const rdtOf = (result: RdtResult): string => (result.kind === 'token' ? `${result.from} ${result.rdt}` : result.kind)
+import type { RdtResult } from '../../src/rdt/broker.ts'
+import { startMinting as build, rdtOf, token, type Wire } from '../support/minting.ts'
 
 test('fifty cold callers share one mint', async () => {
   const made = build(async (n) => token(n))
@@ -157,7 +53,7 @@ test('a mint that every caller left before its turn is not made', async () => {
 test('eviction does not fail a mint in flight', async () => {
   const answers: ((response: Response) => void)[] = []
   const made = build(() => new Promise((resolve) => void answers.push(resolve)), { maxEntries: 1 })
-  const waiting = ['/a', '/b', '/c'].map((path) => made.get(path))
+  const waiting = ['/a', '/b', '/c'].map((path) => made.get(path, { need: { operation: path } }))
   await new Promise((resolve) => setTimeout(resolve, 20))
   for (const [i, answer] of answers.entries()) answer(token(i))
   assert.deepEqual((await Promise.all(waiting)).map(rdtOf).sort(), [
@@ -178,9 +74,9 @@ test('a token is never used with less life left than the margin', async () => {
   assert.deepEqual(made.evictions, ['expired'])
 })
 
-for (const expiresIn of [undefined, -5, 'soon', 90_000, 60, 30]) {
+for (const expiresIn of [null, -5, 'soon', 90_000, 60, 30]) {
   test(`expiresIn ${expiresIn}: the token is used once and not cached`, async () => {
-    const made = build(async (n) => token(n, { expiresIn }))
+    const made = build(async (n) => token(n, expiresIn))
     assert.equal(rdtOf(await made.get()), 'minted Atz.sprdt|1')
     assert.equal(rdtOf(await made.get()), 'minted Atz.sprdt|2')
   })

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { createLimiter, FULL, NOT_WANTED } from '../../src/rdt/limiter.ts'
-import { createLimiters } from '../../src/rdt/limiters.ts'
+import { createLimiter, learnedRate, NOT_WANTED } from '../../src/rdt/limiter.ts'
 
 const now = () => performance.now()
 const wanted = () => true
 const make = (extra: Partial<Parameters<typeof createLimiter>[0]> = {}) =>
-  createLimiter({ ratePerSecond: 50, burst: 5, maxQueue: 100, now, random: () => 1, onIdle: () => {}, ...extra })
+  createLimiter({ ratePerSecond: 50, burst: 5, now, random: () => 1, onFull: () => {}, ...extra })
 const success = async () => ({ kind: 'success' })
 
 /** Amazon's own bucket: continuous refill from the moment a request arrives. Counts what it would have refused. */
@@ -75,18 +74,6 @@ test('property: whatever the latencies of network and Amazon, Amazon never sees 
   )
 })
 
-test('the queue is bounded: one more is refused at once', async () => {
-  const limiter = make({ ratePerSecond: 20, burst: 1, maxQueue: 2 })
-  const results = await Promise.all(Array.from({ length: 5 }, () => limiter.run(success, wanted)))
-  assert.equal(results.filter((result) => result === FULL).length, 2)
-})
-
-test('a queue of none still lets the burst through', async () => {
-  const limiter = make({ burst: 3, maxQueue: 0 })
-  const results = await Promise.all(Array.from({ length: 5 }, () => limiter.run(success, wanted)))
-  assert.equal(results.filter((result) => result === FULL).length, 2)
-})
-
 test('a mint that nobody wants when its turn comes does not run, and costs no permit', async () => {
   const limiter = make({ ratePerSecond: 5, burst: 1 })
   const from = now()
@@ -144,7 +131,7 @@ test('a limiter is forgotten only when all its permits are back', async () => {
   const limiter = make({
     ratePerSecond: 50,
     burst: 3,
-    onIdle: () => {
+    onFull: () => {
       idleAt = now()
     },
   })
@@ -155,13 +142,38 @@ test('a limiter is forgotten only when all its permits are back', async () => {
   assert.ok(idleAt - from >= 59, `three permits at 50 a second are back after 60 ms: ${idleAt - from}`)
 })
 
-test('each key has a bucket of its own; the queue holds no more than fits into the longest wait', async () => {
-  const limiters = createLimiters(
-    { ratePerSecond: 10, burst: 1, maxQueue: 1000, maxWaitMs: 320 },
-    { now, random: Math.random },
-  )
-  assert.equal(limiters.for('a'), limiters.for('a'))
-  assert.notEqual(limiters.for('a'), limiters.for('b'))
-  const results = await Promise.all(Array.from({ length: 10 }, () => limiters.for('a').run(success, wanted)))
-  assert.equal(results.filter((result) => result === FULL).length, 6) // one at once, three in 320 ms
+test("Amazon's word for the plan raises the rate and lowers it again, never below what is configured", async () => {
+  const limiter = make({ ratePerSecond: 20, burst: 1 })
+  const saying = (ratePerSecond: number) => async () => ({ kind: 'success', ratePerSecond })
+  const timeOf = async (count: number, mint: () => Promise<{ kind: string }>) => {
+    const from = now()
+    for (let i = 0; i < count; i += 1) await limiter.run(mint, wanted)
+    return now() - from
+  }
+  await limiter.run(saying(200), wanted)
+  assert.ok((await timeOf(10, saying(200))) < 300, 'ten at 20 a second would take 500 ms')
+  await limiter.run(saying(1), wanted)
+  const slow = await timeOf(5, saying(1))
+  assert.ok(slow >= 240, `five at 20 a second again: ${slow}`)
+})
+
+test('the rate that is learned: a configured share of the default plan stays a share', () => {
+  const cases: readonly (readonly [configured: number, told: number, inForce: number])[] = [
+    [1, 1, 1],
+    [1, 5, 5],
+    [1, 0.5, 1],
+    [0.25, 1, 0.25],
+    [0.25, 4, 1],
+    [2, 2, 2],
+    [2, 1, 2],
+    [2, 10, 10],
+  ]
+  for (const [configured, told, inForce] of cases) assert.equal(learnedRate(configured, told), inForce)
+})
+
+test('how long the nth mint from now waits', async () => {
+  const limiter = make({ ratePerSecond: 10, burst: 2 })
+  assert.deepEqual([1, 2, 3, 5].map(limiter.waitMs), [0, 0, 105, 315])
+  await limiter.run(success, wanted)
+  assert.deepEqual([1, 2].map(limiter.waitMs), [0, 105])
 })

@@ -7,7 +7,7 @@ import { closedPort } from '../support/raw.ts'
 
 const CANARY = 'Atza|canary-access-token'
 const NEED = {
-  resource: { method: 'GET', path: '/orders/v0/orders/{orderId}', dataElements: ['buyerInfo'] },
+  resources: [{ method: 'GET', path: '/orders/v0/orders/{orderId}', dataElements: ['buyerInfo'] }],
   targetApplication: undefined,
 } as const
 
@@ -74,10 +74,18 @@ test('the wrapper of the guide of 2021 is read too', async (t) => {
 
 for (const status of [400, 401, 403, 404, 413, 415]) {
   test(`${status} is a refusal with Amazon's own words`, async (t) => {
-    const answer = await mint(
-      await serve(t, answering(status, amazon('InvalidInput', 'No.'), { 'x-amzn-RequestId': 'r-1' })),
-    )
-    assert.deepEqual(answer, { kind: 'refused', status, code: 'InvalidInput', message: 'No.', requestId: 'r-1' })
+    const body = amazon('InvalidInput', 'No.')
+    const headers = { 'x-amzn-RequestId': 'r-1', 'x-other': 'dropped' }
+    const answer = await mint(await serve(t, answering(status, body, headers)))
+    assert.deepEqual(answer, {
+      kind: 'refused',
+      status,
+      code: 'InvalidInput',
+      message: 'No.',
+      details: '',
+      requestId: 'r-1',
+      answer: { headers: { 'content-type': 'application/json', 'x-amzn-requestid': 'r-1' }, body },
+    })
   })
 }
 test('a refusal that is not JSON is still a refusal', async (t) => {
@@ -87,9 +95,24 @@ test('a refusal that is not JSON is still a refusal', async (t) => {
     status: 403,
     code: 'Unknown',
     message: 'Amazon gave no reason',
+    details: '',
     requestId: undefined,
+    answer: { headers: { 'content-type': 'application/json' }, body: '<html>' },
   })
 })
+for (const [status, body] of [
+  [200, token(3600)],
+  [400, amazon('InvalidInput', 'No.')],
+] as const) {
+  test(`the plan's rate is read of a ${status}, and only where it makes sense`, async (t) => {
+    const rateOf = async (header: string) => {
+      const answer = await mint(await serve(t, answering(status, body, { 'x-amzn-RateLimit-Limit': header })))
+      return 'ratePerSecond' in answer ? answer.ratePerSecond : undefined
+    }
+    assert.deepEqual([await rateOf('5.0'), await rateOf('0.5')], [5, 0.5])
+    for (const header of ['0', '-1', 'NaN', 'many', '1e9', '']) assert.equal(await rateOf(header), undefined, header)
+  })
+}
 test('429 is throttled', async (t) => {
   assert.deepEqual(await mint(await serve(t, answering(429, amazon('QuotaExceeded', 'x')))), { kind: 'throttled' })
 })

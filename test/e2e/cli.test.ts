@@ -142,7 +142,7 @@ test('demo --once: mints fewer than calls, no 429, plain text when piped, and it
   assert.equal(err, '')
   assert.match(
     out,
-    /44 restricted calls, 44 of them with personal data in the answer\.\n {2}12 mints at Amazon, 32 saved; 0 answered 429\./,
+    /44 restricted calls, 44 of them with personal data in the answer\.\n {2}8 mints at Amazon, 36 saved; 0 answered 429\./,
   )
   assert.match(out, /getOrders {2,}4 {2,}4 200 {2,}2 minted, 2 hit/)
   assert.ok(!out.includes('\u001b'))

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startPair } from '../support/pair.ts'
 
+const ONE_BY_ONE = { SIDECAR_RDT_SCOPE: 'specific', SIDECAR_MINT_MAX_RESOURCES: '1' }
 const ADDRESS = '/orders/v0/orders/1/address'
 const verdictOf = (answer: Response) => answer.headers.get('x-rdt-verdict')
 const many = <T>(count: number, make: (i: number) => Promise<T>): Promise<T[]> =>
@@ -32,7 +33,7 @@ test('the first caller leaves while the mint is under way: the others are served
 })
 
 test("Amazon's default plan is kept to the letter: 13 cold resources, ten at once, then one a second, no 429", async (t) => {
-  const pair = await startPair(t, { env: { SIDECAR_RDT_SCOPE: 'specific' } })
+  const pair = await startPair(t, { env: ONE_BY_ONE })
   const token = pair.simulator.accessToken()
   const answers = await many(13, (i) => pair.call(`/orders/v0/orders/${i}/address`, token))
   assert.ok(answers.every(({ status }) => status === 200))
@@ -47,7 +48,7 @@ test("Amazon's default plan is kept to the letter: 13 cold resources, ten at onc
 
 test("a busy hour in small: 60 resources at 25/s, the simulator's own bucket refuses none", async (t) => {
   const pair = await startPair(t, {
-    env: { SIDECAR_RDT_SCOPE: 'specific', SIDECAR_MINT_RATE_PER_SECOND: '25', SIDECAR_MINT_BURST: '5' },
+    env: { ...ONE_BY_ONE, SIDECAR_MINT_RATE_PER_SECOND: '25', SIDECAR_MINT_BURST: '5' },
   })
   pair.simulator.control({ mintRatePerSecond: 25, mintBurst: 5 })
   const token = pair.simulator.accessToken()
@@ -61,7 +62,7 @@ test("a busy hour in small: 60 resources at 25/s, the simulator's own bucket ref
 })
 
 test('sellers have a plan each: ten of each at once, nobody waits', async (t) => {
-  const pair = await startPair(t, { env: { SIDECAR_RDT_SCOPE: 'specific', SIDECAR_MINT_MAX_QUEUE: '0' } })
+  const pair = await startPair(t, { env: { ...ONE_BY_ONE, SIDECAR_MINT_MAX_QUEUE: '0' } })
   const tokens = ['a', 'b', 'c'].map((seller) => pair.simulator.accessToken(seller))
   const answers = await many(30, (i) => pair.call(`/mfn/v0/shipments/${i}`, tokens[i % 3]))
   assert.ok(answers.every(({ status }) => status === 200))

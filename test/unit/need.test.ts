@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { createCredentials } from '../../src/rdt/credential.ts'
-import { keyOf, type Need, type Policy, planCall, type Steering } from '../../src/rdt/need.ts'
+import { keyOf, type Need, type Policy, planCall, type RestrictedResource, type Steering } from '../../src/rdt/need.ts'
 import { createCatalogue, DATA_ELEMENTS, type Operation } from '../../src/sp-api/operations.ts'
 import { recognise } from '../../src/sp-api/recognise.ts'
 import { shippedCatalogue, shippedOperations } from '../support/catalogue.ts'
@@ -31,10 +31,12 @@ const plan = (
   assert.ok(recognition.kind !== 'unsafe')
   return planCall({ ...POLICY, ...policy }, { recognition, method, steering, callerHasRdt, sandboxEndpoint })
 }
-const needOf = (request: string, extra?: Extra): Need => {
+const needOf = (request: string, extra?: Extra): Need & { readonly resource: RestrictedResource } => {
   const made = plan(request, extra)
   assert.ok(made.kind === 'swap', JSON.stringify(made))
-  return made.need
+  const [resource] = made.need.resources
+  assert.ok(resource && made.need.resources.length === 1)
+  return { ...made.need, resource }
 }
 
 test('generic scope asks for the template, with the elements the operation takes and no others', () => {
@@ -131,7 +133,7 @@ const needs = fc.record({
 type Parts = typeof needs extends fc.Arbitrary<infer T> ? T : never
 const key = (parts: Parts): string =>
   keyOf(parts.origin, parts.credential, {
-    resource: { method: parts.method, path: parts.path, ...(parts.elements && { dataElements: parts.elements }) },
+    resources: [{ method: parts.method, path: parts.path, ...(parts.elements && { dataElements: parts.elements }) }],
     targetApplication: parts.target,
   })
 

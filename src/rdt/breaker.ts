@@ -1,0 +1,46 @@
+/** Keeps a Tokens API that is down from being hammered: after five failures in a row mints stop, and one goes now and then to see. */
+
+export type BreakerOptions = {
+  /** Milliseconds, monotonic. */
+  readonly now: () => number
+  readonly random: () => number
+}
+
+const THRESHOLD = 5
+const FIRST_PAUSE_MS = 1000
+const LONGEST_PAUSE_MS = 30_000
+
+export const createBreaker = ({ now, random }: BreakerOptions) => {
+  let failuresInARow = 0
+  let probes = 0
+  let openUntil = 0
+
+  const pause = (): void => {
+    const longest = Math.min(FIRST_PAUSE_MS * 2 ** probes, LONGEST_PAUSE_MS)
+    openUntil = now() + longest * (0.75 + random() / 4)
+  }
+  /** Milliseconds until the next mint may leave; 0 while all is well. */
+  const openForMs = (): number => (failuresInARow < THRESHOLD ? 0 : Math.max(0, openUntil - now()))
+
+  return {
+    openForMs,
+    /** Whether a mint may leave now. While the breaker is open, the one that is let through is the probe for its pause. */
+    admits: (): boolean => {
+      if (failuresInARow < THRESHOLD) return true
+      if (openForMs() > 0) return false
+      probes += 1
+      pause()
+      return true
+    },
+    failed: (): void => {
+      failuresInARow += 1
+      if (failuresInARow === THRESHOLD) pause()
+    },
+    /** Any answer that shows it alive, a refusal or a 429 too. */
+    answered: (): void => {
+      failuresInARow = 0
+      probes = 0
+    },
+  }
+}
+export type Breaker = ReturnType<typeof createBreaker>

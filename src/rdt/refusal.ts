@@ -1,0 +1,47 @@
+/** Pure: what a refused mint says. Amazon's words and what is known of them: sp-api guides and issue threads, see docs/simulator.md. */
+import { DATA_ELEMENTS, type DataElement } from '../sp-api/operations.ts'
+
+/** Amazon's own answer to a createRestrictedDataToken that it refused. */
+export type Refused = {
+  readonly kind: 'refused'
+  readonly status: number
+  readonly code: string
+  readonly message: string
+  readonly details: string
+  readonly requestId?: string | undefined
+  /** As it came, to be passed on to callers who mint for themselves. */
+  readonly answer: { readonly headers: Readonly<Record<string, string>>; readonly body: string }
+}
+
+/**
+ * Whom a refusal concerns: everything of the credential, all resources of the operation (a matter of roles, or of the
+ * region), or the one resource it names.
+ */
+export type Reach = 'credential' | 'operation' | 'resource'
+
+export const reachOf = ({ status, message, details }: Refused): Reach => {
+  if (status === 401 || (status === 403 && blamesToken(details))) return 'credential'
+  if (status === 403 || namesElements(message) || /not have access to some or all requested resource/i.test(message))
+    return 'operation'
+  return 'resource'
+}
+
+/** The details of a 403 that the token itself is to blame for: expired, revoked or malformed. Empty: role or scope. */
+export const blamesToken = (details: string): boolean => /expired|revoked|malformed/i.test(details)
+
+/** The data elements a 400 names as those the application may not have. */
+export const refusedElements = ({ status, message }: Refused): readonly DataElement[] => {
+  if (status !== 400 || !namesElements(message)) return []
+  const named =
+    /\[([^\]]*)\]/
+      .exec(message)?.[1]
+      ?.split(',')
+      .map((name) => name.trim()) ?? []
+  return DATA_ELEMENTS.filter((element) => named.includes(element))
+}
+
+const namesElements = (message: string): boolean => /data elements?/i.test(message)
+
+/** A report document that needs no RDT, or is none of this seller's. */
+export const isNoRestrictedDocument = ({ status, message }: Refused): boolean =>
+  status === 400 && /invalid or unsupported document id/i.test(message)
