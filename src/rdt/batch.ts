@@ -25,7 +25,7 @@ export const pickBatch = <W extends Wish>(wishes: readonly W[], max: number): re
       continue
     const operation = need.operation ?? ''
     const text = elementsText(need.resources[0]?.dataElements)
-    if ((elements.get(operation) ?? text) !== text) continue
+    if (elements.has(operation) && elements.get(operation) !== text) continue
     elements.set(operation, text)
     picked.push(wish)
   }

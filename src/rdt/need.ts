@@ -113,14 +113,14 @@ const swap = (policy: Policy, resource: RestrictedResource, steering: Steering, 
 })
 
 /**
- * Everything a token depends on, in one unambiguous string: endpoint, credential (its keyed hash), method, resource path,
- * data elements and resources (in any order), target application, and whether it may hold more than was asked for.
+ * Everything a token depends on, in one unambiguous string: endpoint, credential (its keyed hash), target application, and
+ * method, path and data elements of the resources (in any order).
  */
 export const keyOf = (origin: string, credentialId: string, need: Need): string => {
   const resources = need.resources.map(({ method, path, dataElements }) =>
     JSON.stringify([method, path, elementsText(dataElements)]),
   )
-  return JSON.stringify([origin, credentialId, need.targetApplication ?? null, need.exact ?? false, resources.sort()])
+  return JSON.stringify([origin, credentialId, need.targetApplication ?? null, resources.sort()])
 }
 
 /** The elements in one order; null where the operation takes none. */

@@ -36,5 +36,5 @@ export type Refusals = ReturnType<typeof createRefusals>
 const keyFor = (reach: Reach, { origin, credential, need }: Question): string => {
   if (reach === 'credential') return JSON.stringify([origin, credential.id])
   if (reach === 'operation' && need.operation) return JSON.stringify([origin, credential.id, familyOf(need)])
-  return keyOf(origin, credential.id, { ...need, exact: false }) // refused is refused, for whomever it is minted
+  return keyOf(origin, credential.id, need)
 }
