@@ -1,17 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { after, until } from '../support/many.ts'
 import { rdtOf, refused, startMinting, token } from '../support/minting.ts'
 
 // RDTs of two seconds, due for renewal after one; a renewal then waits a quarter second at most for company.
 const SHORT = { marginMs: 0, refreshAfter: 0.5, maxResources: 50, ratePerSecond: 50 }
 const LIFE_S = 2
 const DUE_MS = 1050
-
-const after = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
-const until = async (done: () => boolean): Promise<void> => {
-  for (let i = 0; i < 200 && !done(); i += 1) await after(10)
-  assert.ok(done(), 'it did not happen')
-}
 
 test('one in use is renewed behind the backs of its callers, who keep the old one meanwhile', async () => {
   let answer = () => {}

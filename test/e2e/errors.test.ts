@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import supertest from 'supertest'
+import { until } from '../support/many.ts'
 import { firstErrorOf, type Pair, startPair } from '../support/pair.ts'
 import { closedPort, rawUpstream } from '../support/raw.ts'
 
@@ -259,11 +260,3 @@ test('overloaded: one call more than limits.requestsInFlight; probes are exempt'
   await supertest(pair.admin).get('/readyz').expect(200)
   await first
 })
-
-const until = async (done: () => boolean | Promise<boolean>): Promise<void> => {
-  for (let i = 0; i < 200; i += 1) {
-    if (await done()) return
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-  assert.fail('it did not happen')
-}

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { startPair } from '../support/pair.ts'
+import { many } from '../support/many.ts'
+import { startPair, verdictOf } from '../support/pair.ts'
 
 const ONE_BY_ONE = { SIDECAR_RDT_SCOPE: 'specific', SIDECAR_MINT_MAX_RESOURCES: '1' }
 const ADDRESS = '/orders/v0/orders/1/address'
-const verdictOf = (answer: Response) => answer.headers.get('x-rdt-verdict')
-const many = <T>(count: number, make: (i: number) => Promise<T>): Promise<T[]> =>
-  Promise.all(Array.from({ length: count }, (_, i) => make(i)))
 
 test('fifty cold callers share one mint', async (t) => {
   const pair = await startPair(t)

@@ -6,8 +6,7 @@ import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { describe, it } from 'node:test'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
+import { watchBuffers } from '../support/buffers.ts'
 import { answerTo, digestOf, manyChunks, open } from '../support/http-client.ts'
 import { LWA } from '../support/recording-upstream.ts'
 import { startWorld } from '../support/wire.ts'
@@ -16,29 +15,6 @@ const OPEN = '/sellers/v1/account'
 const RESTRICTED = '/orders/v0/orders/902-1/address'
 const CHUNKS = 800 // of 64 KiB: 50 MiB
 const MIB = 1_048_576
-
-setFlagsFromString('--expose-gc')
-const collectGarbage: () => void = runInNewContext('gc')
-
-/** The most memory that buffers held at any look, in bytes above what they held at first. Looks every 8 MiB. */
-const watchBuffers = () => {
-  const held = () => {
-    collectGarbage()
-    collectGarbage() // ends what the first began to sweep
-    return process.memoryUsage().arrayBuffers
-  }
-  const before = held()
-  let most = 0
-  let next = 1
-  return {
-    look: (bytesSoFar: number): void => {
-      if (bytesSoFar < next) return
-      next = bytesSoFar + 8 * MIB
-      most = Math.max(most, held() - before)
-    },
-    most: (): number => most,
-  }
-}
 
 const expected = digestOf(Readable.from(manyChunks(CHUNKS)), createHash('sha256'))
 

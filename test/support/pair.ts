@@ -69,6 +69,17 @@ export const startPair = async (
 }
 export type Pair = Awaited<ReturnType<typeof startPair>>
 
+export const verdictOf = (answer: Response): string | null => answer.headers.get('x-rdt-verdict')
+
+type Mint = { readonly restrictedResources: readonly { method: string; path: string; dataElements?: string[] }[] }
+/** The resources of each mint, as `METHOD path [elements]`. */
+export const resourcesOf = (mints: readonly LogEntry[]): readonly (readonly string[])[] =>
+  mints.map(({ mint }) =>
+    (mint as Mint).restrictedResources.map(
+      ({ method, path, dataElements }) => `${method} ${path}${dataElements ? ` [${dataElements.join()}]` : ''}`,
+    ),
+  )
+
 /** The first error of an answer in Amazon's shape. */
 export const firstErrorOf = async (response: Response): Promise<{ code: string; message: string; details: string }> => {
   const { errors } = (await response.json()) as { errors: { code: string; message: string; details: string }[] }
