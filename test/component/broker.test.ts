@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { RdtResult } from '../../src/rdt/broker.ts'
-import { startMinting as build, rdtOf, token, type Wire } from '../support/minting.ts'
+import { startMinting as build, rdtOf, refused, token, type Wire } from '../support/minting.ts'
 
 test('fifty cold callers share one mint', async () => {
   const made = build(async (n) => token(n))
@@ -199,4 +199,30 @@ test('after a failure the next caller asks anew', async () => {
   const made = build(async (n) => (n <= 3 ? new Response('', { status: 500 }) : token(n)))
   assert.equal((await made.get()).kind, 'unavailable')
   assert.equal(rdtOf(await made.get()), 'minted Atz.sprdt|4')
+})
+
+test('a late complaint about an old token does not evict the one that has replaced it', async () => {
+  const made = build(async (n) => token(n))
+  await made.get()
+  assert.equal(rdtOf(await made.replace('/a', 'Atz.sprdt|1')), 'minted Atz.sprdt|2')
+  assert.equal(rdtOf(await made.replace('/a', 'Atz.sprdt|1')), 'hit Atz.sprdt|2')
+  assert.equal(made.calls(), 2)
+  assert.deepEqual(made.evictions, ['rejected'])
+})
+
+test('what was refused is not asked for again: five minutes for a 400, some seconds for a 403', async () => {
+  for (const [status, remembered, forgotten] of [
+    [400, 299_000, 2000],
+    [403, 9000, 2000],
+  ] as const) {
+    const made = build(async () => refused('No.', status))
+    await made.get()
+    made.advance(remembered)
+    assert.equal((await made.get()).kind, 'refused')
+    assert.equal(made.calls(), 1)
+    assert.deepEqual(made.lookups, ['miss', 'negative'])
+    made.advance(forgotten)
+    await made.get()
+    assert.equal(made.calls(), 2)
+  }
 })
