@@ -51,7 +51,7 @@ export const createSidecar = (config: Config, runtime: Runtime, overrides: Overr
   const { maxEntries } = settings.cache
   const { expiryMarginMs } = settings.rdt
   const cache = createTokenCache({ maxEntries, expiryMarginMs, now, onEviction: events.tokenEvicted })
-  const refusals = createRefusals({ maxEntries, now })
+  const refusals = createRefusals({ maxEntries: REMEMBERED, now })
   const tokensApi = createTokensApi({
     fetch: overrides.fetch ?? fetch,
     timeoutMs: settings.mint.timeoutMs,
@@ -77,7 +77,8 @@ export const createSidecar = (config: Config, runtime: Runtime, overrides: Overr
     now,
     random,
   })
-  const documents = createDocuments({ restrictedTypes: settings.reports.restrictedTypes, maxEntries, now })
+  const { restrictedTypes } = settings.reports
+  const documents = createDocuments({ restrictedTypes, maxEntries: REMEMBERED, now })
 
   const catalogue = createCatalogue(operations)
   const credentials = createCredentials()
@@ -140,6 +141,7 @@ export const createSidecar = (config: Config, runtime: Runtime, overrides: Overr
     },
     close: async () => {
       state = 'draining'
+      broker.close()
       for (const { handler } of data) handler.drain()
       await Promise.all(data.map(({ server }) => drained(server, settings.drain.maxMs)))
       const cut = data.reduce((sum, { handler }) => sum + handler.inFlight(), 0)
@@ -153,6 +155,9 @@ export const createSidecar = (config: Config, runtime: Runtime, overrides: Overr
     },
   }
 }
+
+/** Refusals, and report documents whose type is known: most of each. */
+const REMEMBERED = 10_000
 
 const TIMES = {
   keepAliveTimeout: 75_000, // longer than callers' pools keep a connection, so that it is they who close it

@@ -77,6 +77,7 @@ export const createTokensRoute = (options: TokensRouteOptions) => {
     credential: Credential,
     body: Buffer | undefined,
   ): Promise<void> => {
+    const askedAt = now()
     let waiting = true
     const timer = setTimeout(() => {
       waiting = false
@@ -85,6 +86,7 @@ export const createTokensRoute = (options: TokensRouteOptions) => {
     res.once('close', () => clearTimeout(timer))
     const mint = async () => {
       clearTimeout(timer)
+      callOf(res).waitedMs = now() - askedAt
       tell(res, 'not-restricted')
       await forward(req, res, { body })
       return { kind: res.statusCode === 429 ? 'throttled' : 'passed' }

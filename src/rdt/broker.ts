@@ -53,9 +53,10 @@ type Flight = {
 export const createBroker = (options: BrokerOptions) => {
   const { cache, refusals, minter, onLookup, maxWaitMs, now } = options
   const flights = new Map<string, Flight>()
+  let closed = false
 
   const start = (key: string, question: Question, trigger: Trigger, renewing?: Entry): Flight => {
-    const current = () => renewing !== undefined && cache.get(key) === renewing
+    const current = () => renewing !== undefined && !closed && cache.get(key) === renewing
     const order: Order = {
       ...question,
       trigger,
@@ -91,7 +92,7 @@ export const createBroker = (options: BrokerOptions) => {
   }
 
   const renew = async (key: string, question: Question, entry: Entry): Promise<void> => {
-    if (flights.has(key) || refusals.of(question)) return
+    if (closed || flights.has(key) || refusals.of(question)) return
     const { kind } = await start(key, question, 'refresh', entry).result
     if (kind === 'minted' || kind === 'unwanted') return
     entry.failedRefreshes += 1
@@ -168,6 +169,10 @@ export const createBroker = (options: BrokerOptions) => {
     replace: (request: RdtRequest, token: string): Promise<RdtResult> => {
       cache.evict(keyOf(request.origin, request.credential.id, request.need), token)
       return get(request)
+    },
+    /** From now on nothing is renewed. */
+    close: (): void => {
+      closed = true
     },
   }
 }

@@ -10,7 +10,7 @@ import type { Breaker } from './breaker.ts'
 import type { Rdt } from './cache.ts'
 import { type Limiter, NOT_WANTED } from './limiter.ts'
 import { createLine, type Waiting } from './line.ts'
-import type { Order } from './minter.ts'
+import type { Order, Progress } from './minter.ts'
 import type { Refused } from './refusal.ts'
 import type { Refusals } from './refusals.ts'
 import type { MintAnswer } from './tokens-api.ts'
@@ -66,7 +66,7 @@ export const createDesk = (options: DeskOptions) => {
     now,
   })
   const granted = new Set<string>()
-  const scouting = new Set<string>()
+  const scouting = new Map<string, Progress>() // how their scout is doing
   let flying = 0
   let turnAsked = false
   let timer: NodeJS.Timeout | undefined
@@ -76,6 +76,8 @@ export const createDesk = (options: DeskOptions) => {
       const place = { ...order, family: familyOf(order.need), since: now(), done, fail }
       const waitMs = tooLong(order)
       if (waitMs !== undefined) return done({ kind: 'throttled', retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)) })
+      const progress = scouting.get(place.family)
+      if (progress) order.onProgress(progress)
       line.join(place)
       arm()
     })
@@ -144,7 +146,8 @@ export const createDesk = (options: DeskOptions) => {
       return []
     }
     flying += 1
-    for (const { family, need } of batch) if (!need.exact && !need.unsure && !granted.has(family)) scouting.add(family)
+    for (const { family, need } of batch)
+      if (!need.exact && !need.unsure && !granted.has(family)) scouting.set(family, 'attempting')
     return batch
   }
 
@@ -157,6 +160,14 @@ export const createDesk = (options: DeskOptions) => {
   const giveUp = (places: Places): void => {
     const retryAfterS = Math.max(1, Math.ceil(breaker.openForMs() / 1000))
     for (const { done } of places) done({ kind: 'unavailable', why: 'the Tokens API is failing', retryAfterS })
+  }
+
+  /** Lets them know, and those who wait for their coming back. */
+  const tell = (places: Places, progress: Progress): void => {
+    for (const { onProgress } of places) onProgress(progress)
+    const scouts = new Set(places.map(({ family }) => family).filter((family) => scouting.has(family)))
+    for (const family of scouts) scouting.set(family, progress)
+    if (scouts.size > 0) for (const { onProgress } of line.of(scouts)) onProgress(progress)
   }
 
   /** Answers them all. Resolves to whether all of them were minted. */
@@ -236,10 +247,6 @@ export const createDesk = (options: DeskOptions) => {
 export type Desk = ReturnType<typeof createDesk>
 
 type Standing = Exclude<MintResult, { kind: 'throttled' }>
-
-const tell = (places: Places, progress: Parameters<Order['onProgress']>[0]): void => {
-  for (const { onProgress } of places) onProgress(progress)
-}
 
 const reasonOf = (answer: Extract<MintAnswer, { kind: 'server_error' | 'network' | 'bad_response' }>): string => {
   if (answer.kind === 'server_error') return `the Tokens API answered ${answer.status}`

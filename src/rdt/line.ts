@@ -28,6 +28,9 @@ export type LineOptions = {
   readonly now: () => number
 }
 
+/** Families that wait for one of theirs to come back. */
+export type Held = { readonly size: number; readonly has: (family: string) => boolean }
+
 const SPREAD = 3
 
 export const createLine = <W extends Waiting>({ maxResources, windowMs, maxDistanceMs, now }: LineOptions) => {
@@ -52,6 +55,7 @@ export const createLine = <W extends Waiting>({ maxResources, windowMs, maxDista
     },
     callers: (): number => waiting.reduce((sum, { waiters }) => sum + (waiters() > 0 ? 1 : 0), 0),
     length: (): number => waiting.length,
+    of: (families: Held): readonly W[] => waiting.filter(({ family }) => families.has(family)),
     /** Takes out all of whom `which` is true. */
     remove: (which: (one: W) => boolean): readonly W[] => {
       const removed = waiting.filter(which)
@@ -59,14 +63,14 @@ export const createLine = <W extends Waiting>({ maxResources, windowMs, maxDista
       return removed
     },
     /** Milliseconds until the next mint is due; undefined where nobody waits whose family is not `held`. */
-    dueInMs: (held: ReadonlySet<string>): number | undefined => {
+    dueInMs: (held: Held): number | undefined => {
       const free = held.size === 0 ? waiting : waiting.filter(({ family }) => !held.has(family))
       if (free.length === 0) return undefined
       if (free.length >= maxResources) return 0
       return Math.max(0, Math.min(...free.map(dueAt)) - now())
     },
     /** The next mint's resources, callers first. `inCompany`: others are flying. */
-    take: (held: ReadonlySet<string>, inCompany: boolean): readonly W[] => {
+    take: (held: Held, inCompany: boolean): readonly W[] => {
       const free = waiting.filter(({ family }) => !held.has(family))
       const callers = free.filter(({ waiters }) => waiters() > 0)
       const renewals = free.filter(({ waiters }) => waiters() === 0)

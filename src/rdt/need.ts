@@ -117,10 +117,11 @@ const swap = (policy: Policy, resource: RestrictedResource, steering: Steering, 
  * method, path and data elements of the resources (in any order).
  */
 export const keyOf = (origin: string, credentialId: string, need: Need): string => {
-  const resources = need.resources.map(({ method, path, dataElements }) =>
-    JSON.stringify([method, path, elementsText(dataElements)]),
-  )
-  return JSON.stringify([origin, credentialId, need.targetApplication ?? null, resources.sort()])
+  const start = [origin, credentialId, need.targetApplication ?? null]
+  const resources = need.resources.map(({ method, path, dataElements }) => [method, path, elementsText(dataElements)])
+  const [only = []] = resources
+  if (resources.length === 1) return JSON.stringify([...start, ...only])
+  return JSON.stringify([...start, resources.map((resource) => JSON.stringify(resource)).sort()])
 }
 
 /** The elements in one order; null where the operation takes none. */

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { after } from '../support/many.ts'
 import { type Minting, rdtOf, refused, startMinting, token, type Wire } from '../support/minting.ts'
 
 const ELEMENTS_DENIED = 'Application does not have access to one or more requested data elements: [shippingAddress]'
 const ROLE_DENIED = 'Application do not have access to some or all requested resource'
 const SHARED = { maxResources: 50, burst: 10, ratePerSecond: 50 }
 
-const after = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 const many = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i))
 const sizes = ({ paths }: Minting): readonly number[] => paths().map((batch) => batch.length)
 /** Amazon's rule: a mint that holds a path of `guilty` is refused whole. */
@@ -289,4 +289,24 @@ test('a full queue is told at once; those who left do not count', async () => {
   leave[0]?.()
   assert.equal((await made.get('/fourth')).kind, 'token')
   await Promise.all(waiting)
+})
+
+test('those who wait for a scout are told what it is doing: a Tokens API that hangs is not the usage plan', async () => {
+  const made = startMinting(() => new Promise(() => {}), { ...SHARED, maxWaitMs: 300, timeoutMs: 5000 })
+  const early = many(3, (i) => made.get(`/${i}`))
+  await after(100)
+  const late = made.get('/late')
+  for (const result of await Promise.all([...early, late])) assert.equal(result.kind, 'unavailable')
+  assert.equal(made.calls(), 1)
+})
+
+test('nothing is renewed once it is closed, and a renewal that waits is let go', async () => {
+  const made = startMinting(async (n) => token(n, 2), { ...SHARED, marginMs: 0, refreshAfter: 0.5 })
+  await made.get()
+  made.advance(1050)
+  await made.get()
+  made.close()
+  await after(400)
+  assert.equal(made.calls(), 1)
+  assert.equal(made.queued(), 0)
 })
