@@ -41,6 +41,25 @@ export const economyOf = (economy: Economy, paint: Paint): string => {
   ].join('\n')
 }
 
+export type Burst = { readonly orders: number; readonly mints: number; readonly throttled: number; readonly ms: number }
+
+export const burstText = ({ orders, mints, throttled, ms }: Burst, paint: Paint): string => `
+${paint('bold', `${orders} orders at once, an RDT for each`)} (x-rdt-scope: specific)
+  ${mints} mints, up to 50 resources in each; ${throttled} answered 429; all served within ${ms.toFixed(0)} ms. One by one: ${orders - 10} seconds.
+`
+
+export type Steady = {
+  readonly calls: number
+  readonly waited: number
+  readonly renewals: number
+  readonly lifeS: number
+}
+
+export const steadyText = ({ calls, waited, renewals, lifeS }: Steady, paint: Paint): string => `
+${paint('bold', `One address over and over, with RDTs that live ${lifeS} s`)}
+  ${calls} calls, ${paint('green', `${waited} waited for a mint`)}; ${renewals} mints renewed the RDT behind their backs.
+`
+
 export const tryByHand = (simulator: string, sidecar: string, admin: string, paint: Paint): string => `
 ${paint('bold', 'Try it by hand')} (everything stays up until Ctrl-C):
 

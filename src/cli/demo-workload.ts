@@ -5,7 +5,12 @@ export type DemoCall = {
   readonly status: number
   readonly verdict: string
 }
-export type Ask = (operation: string, method: string, target: string) => Promise<unknown>
+export type Ask = (
+  operation: string,
+  method: string,
+  target: string,
+  headers?: Readonly<Record<string, string>>,
+) => Promise<unknown>
 
 const ORDERS = '/orders/v0/orders'
 
@@ -35,6 +40,25 @@ const allOrders = async (ask: Ask): Promise<readonly string[]> => {
   return ids
 }
 type OrdersAnswer = { payload: { Orders: { AmazonOrderId: string }[]; NextToken?: string } }
+
+/** Distinct orders, all at once: the first morning after a deployment. Resolves to the milliseconds until the last answer. */
+export const burstOf = async (orders: number, call: (target: string) => Promise<unknown>): Promise<number> => {
+  const from = performance.now()
+  await Promise.all(Array.from({ length: orders }, (_, i) => call(`${ORDERS}/902-0000000-${i}/address`)))
+  return performance.now() - from
+}
+
+/** The same call again and again for `ms` milliseconds, every `everyMs`. */
+export const steadily = async (
+  ms: number,
+  everyMs: number,
+  call: (target: string) => Promise<unknown>,
+): Promise<void> => {
+  for (const from = performance.now(); performance.now() - from < ms; ) {
+    await call(`${ORDERS}/902-1845936-5435001/address`)
+    await new Promise((resolve) => setTimeout(resolve, everyMs))
+  }
+}
 
 /** Median milliseconds of `times` calls, one after the other. */
 export const medianOf = async (times: number, call: () => Promise<unknown>): Promise<number> => {

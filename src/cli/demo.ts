@@ -4,11 +4,13 @@ import { createSidecar } from '../sidecar.ts'
 import { documentId } from '../simulator/reports.ts'
 import { createSimulator } from '../simulator/simulator.ts'
 import { type Command, configOf, runtimeOf } from './command.ts'
-import { economyOf, type Paint, tableOf, tryByHand } from './demo-report.ts'
-import { type Ask, type DemoCall, medianOf, workOf } from './demo-workload.ts'
+import { burstText, economyOf, type Paint, steadyText, tableOf, tryByHand } from './demo-report.ts'
+import { type Ask, burstOf, type DemoCall, medianOf, steadily, workOf } from './demo-workload.ts'
 
 const TOKEN = 'x-amz-access-token'
 const SAMPLES = 200
+const BURST = 200
+const LIFE_S = 1
 
 export const demo: Command = async (io) => {
   const { values } = parseArgs({ args: io.args, options: { once: { type: 'boolean' } } })
@@ -47,6 +49,25 @@ export const demo: Command = async (io) => {
       paint,
     )}`,
   )
+
+  const through = asker(base, simulator.accessToken('seller-c'), calls)
+  const mintsFrom = (start: number) => simulator.log().filter(({ kind, at }) => kind === 'mint' && at >= start)
+  const burstAt = performance.now()
+  const ms = await burstOf(BURST, (target) => through('getOrderAddress', 'GET', target, { 'x-rdt-scope': 'specific' }))
+  const shared = mintsFrom(burstAt)
+  const refused = shared.filter(({ status }) => status === 429).length
+  io.out(burstText({ orders: BURST, mints: shared.length, throttled: refused, ms }, paint))
+
+  simulator.control({ rdtSeconds: LIFE_S })
+  const steadyAt = performance.now()
+  const steady: DemoCall[] = []
+  const again = asker(base, simulator.accessToken('seller-d'), steady)
+  await steadily(2.5 * LIFE_S * 1000, 25, (target) => again('getOrderAddress', 'GET', target))
+  const waited = steady.filter(({ verdict }) => verdict !== 'hit').length
+  const renewals = mintsFrom(steadyAt).length - waited
+  io.out(steadyText({ calls: steady.length, waited, renewals, lifeS: LIFE_S }, paint))
+  simulator.control({ rdtSeconds: 3600 })
+
   if (!values.once) {
     io.out(tryByHand(amazon, base, adminBase, paint))
     await stopped
@@ -58,8 +79,8 @@ export const demo: Command = async (io) => {
 
 const asker =
   (base: string, token: string, calls: DemoCall[]): Ask =>
-  async (operation, method, target) => {
-    const response = await fetch(base + target, { method, headers: { [TOKEN]: token } })
+  async (operation, method, target, headers = {}) => {
+    const response = await fetch(base + target, { method, headers: { [TOKEN]: token, ...headers } })
     const body: unknown = await response.json()
     const verdict = response.headers.get('x-rdt-verdict') ?? 'none'
     calls.push({ operation, status: response.status, verdict })
@@ -72,4 +93,5 @@ const environmentFor = (endpoint: string) => ({
   SIDECAR_ADMIN_PORT: '0',
   SIDECAR_ENDPOINT: endpoint,
   SIDECAR_LOG_LEVEL: 'silent',
+  SIDECAR_RDT_EXPIRY_MARGIN_MS: '100', // for RDTs that live a second
 })

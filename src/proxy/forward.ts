@@ -8,8 +8,8 @@ import { Readable } from 'node:stream'
 import { createProxyMiddleware, type Options, type Plugin } from 'http-proxy-middleware'
 import { systemCode } from '../sp-api/errors.ts'
 import type { UpstreamFailure } from '../telemetry/events.ts'
-import { textOf } from './decode.ts'
 import { HOP_BY_HOP } from './headers.ts'
+import { type Forbidden, hold, listenTo } from './read-answer.ts'
 
 export type ForwarderOptions = {
   readonly origin: string
@@ -31,13 +31,6 @@ export type Handling = {
   /** Gets the text of a 200 once it has gone through to the caller, unless it is too large. */
   readonly onAnswer?: ((text: string) => void) | undefined
 }
-export type Forbidden = {
-  /** Its body. */
-  readonly text: string
-  /** Lets the caller have it as it came. */
-  readonly passOn: () => void
-}
-
 export type Forwarder = {
   readonly forward: (req: IncomingMessage, res: ServerResponse, handling?: Handling) => Promise<void>
   readonly close: () => void
@@ -116,57 +109,6 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
     },
     close: () => agent.destroy(),
   }
-}
-
-// Amazon's errors and lists of reports hold some kilobytes.
-const MOST_HELD = 65_536
-const MOST_HEARD = 1_048_576
-
-/** Keeps a 403 back until `decide` has said what becomes of it. One that is cut off is cut off for the caller too. */
-const hold = async (
-  answer: IncomingMessage,
-  req: IncomingMessage,
-  res: ServerResponse,
-  decide: (forbidden: Forbidden) => void,
-): Promise<void> => {
-  const chunks: Buffer[] = []
-  let size = 0
-  try {
-    for await (const chunk of answer.iterator({ destroyOnReturn: false })) {
-      chunks.push(chunk)
-      size += chunk.length
-      if (size > MOST_HELD) break
-    }
-  } catch {
-    return // the proxy library destroys the response
-  }
-  const body = Buffer.concat(chunks)
-  const passOn = () => {
-    if (res.destroyed) return
-    if (req.httpVersion === '1.0') delete answer.headers['transfer-encoding']
-    res.statusCode = 403
-    res.statusMessage = answer.statusMessage ?? ''
-    for (const [name, value] of Object.entries(answer.headers)) if (value !== undefined) res.setHeader(name, value)
-    res.write(body)
-    if (answer.readableEnded) res.end()
-    else answer.pipe(res)
-  }
-  if (size > MOST_HELD) passOn()
-  else decide({ text: textOf(body, answer.headers['content-encoding']), passOn })
-}
-
-/** Reads along without delaying or changing what the caller gets. */
-const listenTo = (answer: IncomingMessage, onAnswer: (text: string) => void): void => {
-  const chunks: Buffer[] = []
-  let size = 0
-  answer.on('data', (chunk: Buffer) => {
-    size += chunk.length
-    if (size <= MOST_HEARD) chunks.push(chunk)
-    else chunks.length = 0
-  })
-  answer.once('end', () => {
-    if (size <= MOST_HEARD) onAnswer(textOf(Buffer.concat(chunks), answer.headers['content-encoding']))
-  })
 }
 
 // The proxy library gives every DELETE and OPTIONS a length.

@@ -12,9 +12,9 @@ import type { Documents } from '../reports/documents.ts'
 import { firstError } from '../sp-api/errors.ts'
 import { keepBody } from './body.ts'
 import type { Exchange } from './exchange.ts'
-import type { Forbidden } from './forward.ts'
 import { ACCESS_TOKEN } from './headers.ts'
 import { bodyTooLarge, mintError } from './own-errors.ts'
+import type { Forbidden } from './read-answer.ts'
 
 export type SwapperOptions = {
   readonly exchange: Exchange

@@ -1,11 +1,9 @@
 /**
  * The mints of one selling partner at one endpoint: everybody who waits is answered, with as few of them as possible.
- * A mint that Amazon refuses for the sake of one resource is divided until the guilty are found; the innocent get theirs.
  * Of a family of resources that Amazon has not yet granted this credential, one mint flies ahead alone: were it refused, all
- * the others would be. Never throws.
+ * the others would be. Rejects only on a bug.
  */
-import { setTimeout as delay } from 'node:timers/promises'
-import { divide, familyOf } from './batch.ts'
+import { familyOf } from './batch.ts'
 import type { Breaker } from './breaker.ts'
 import type { Rdt } from './cache.ts'
 import { type Limiter, NOT_WANTED } from './limiter.ts'
@@ -13,6 +11,7 @@ import { createLine, type Waiting } from './line.ts'
 import type { Order, Progress } from './minter.ts'
 import type { Refused } from './refusal.ts'
 import type { Refusals } from './refusals.ts'
+import { createSettler, retryAfterS } from './settle.ts'
 import type { MintAnswer } from './tokens-api.ts'
 
 type Minted = { readonly kind: 'minted'; readonly rdt: Rdt; readonly ratePerSecond?: number | undefined }
@@ -48,13 +47,12 @@ export type DeskOptions = {
   readonly random: () => number
 }
 export type Attempt = Minted | Exclude<MintAnswer, { kind: 'success' }>
-type Place = Waiting & Order & { readonly done: (result: MintResult) => void; readonly fail: (bug: unknown) => void }
-type Places = readonly Place[]
+/** Somebody's place in the line, and in the mint. */
+export type Place = Waiting &
+  Order & { readonly done: (result: MintResult) => void; readonly fail: (bug: unknown) => void }
+export type Places = readonly Place[]
 
-// Three attempts, 100 to 400 ms apart: what passes by is passed, what lasts is told.
-const MAX_FAILURES = 3
-const BACKOFF_MS = 200
-const RETRY_FIRST = 4 // below bottleneck's default of 5: whoever was tried before goes before newcomers
+const GUESSES = 16
 
 export const createDesk = (options: DeskOptions) => {
   const { plan, limiter, breaker, refusals, attempt, now } = options
@@ -67,6 +65,7 @@ export const createDesk = (options: DeskOptions) => {
   })
   const granted = new Set<string>()
   const scouting = new Map<string, Progress>() // how their scout is doing
+  let guesses: readonly ('minted' | 'refused')[] = [] // what became of the last resources of unsure outcome
   let flying = 0
   let turnAsked = false
   let timer: NodeJS.Timeout | undefined
@@ -75,7 +74,7 @@ export const createDesk = (options: DeskOptions) => {
     new Promise((done, fail) => {
       const place = { ...order, family: familyOf(order.need), since: now(), done, fail }
       const waitMs = tooLong(order)
-      if (waitMs !== undefined) return done({ kind: 'throttled', retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)) })
+      if (waitMs !== undefined) return done({ kind: 'throttled', retryAfterS: retryAfterS(waitMs) })
       const progress = scouting.get(place.family)
       if (progress) order.onProgress(progress)
       line.join(place)
@@ -139,7 +138,7 @@ export const createDesk = (options: DeskOptions) => {
   /** Who goes with the mint whose turn has come. */
   const leave = (): Places => {
     discard()
-    const batch = line.take(scouting, flying > 0)
+    const batch = line.take(scouting, { inCompany: flying > 0, mostUnsure: mostUnsure() })
     if (batch.length === 0) return []
     if (!breaker.admits()) {
       giveUp(batch)
@@ -158,8 +157,10 @@ export const createDesk = (options: DeskOptions) => {
   }
 
   const giveUp = (places: Places): void => {
-    const retryAfterS = Math.max(1, Math.ceil(breaker.openForMs() / 1000))
-    for (const { done } of places) done({ kind: 'unavailable', why: 'the Tokens API is failing', retryAfterS })
+    const retryMs = breaker.openForMs()
+    for (const { done } of places) {
+      done({ kind: 'unavailable', why: 'the Tokens API is failing', retryAfterS: retryAfterS(retryMs) })
+    }
   }
 
   /** Lets them know, and those who wait for their coming back. */
@@ -170,65 +171,16 @@ export const createDesk = (options: DeskOptions) => {
     if (scouts.size > 0) for (const { onProgress } of line.of(scouts)) onProgress(progress)
   }
 
-  /** Answers them all. Resolves to whether all of them were minted. */
-  const settle = async (places: Places, first?: Attempt): Promise<boolean> => {
-    const [answer, left] = await persist(places, first)
-    if (answer.kind === 'refused') {
-      await blame(left, answer)
-      return false
-    }
-    for (const { done, family } of left) {
-      if (answer.kind === 'minted') granted.add(family)
-      done(answer)
-    }
-    return answer.kind === 'minted' && left.length === places.length
+  const onOutcome = ({ family, need }: Place, outcome: 'minted' | 'refused'): void => {
+    if (outcome === 'minted') granted.add(family)
+    if (need.unsure) guesses = [...guesses.slice(1 - GUESSES), outcome]
   }
-
-  /** Amazon refuses something among them. Where the one half is minted, it is in the other, which need not be asked for as a whole. */
-  const blame = async (places: Places, refusal: Refused): Promise<void> => {
-    const parts = divide(places, refusal)
-    if (!parts) {
-      for (const place of places) {
-        refusals.remember(place, refusal)
-        place.done(refusal)
-      }
-      return
-    }
-    const [half, suspects] = parts
-    if (await settle(half)) await blame(suspects, refusal)
-    else await settle(suspects)
+  /** Where more than a third of them was refused of late, asking one by one costs less than dividing refused mints. */
+  const mostUnsure = (): number => {
+    const refusedOnes = guesses.filter((outcome) => outcome === 'refused').length
+    return refusedOnes * 3 > guesses.length ? 1 : maxResources
   }
-
-  /** Tries until an answer stands or nobody waits. Resolves to it and to those whom it is for; the others have left. */
-  const persist = async (places: Places, first?: Attempt): Promise<[Standing, Places]> => {
-    let left = places
-    let failures = 0
-    const wanted = (): boolean => {
-      for (const one of left) if (!one.wanted()) one.done({ kind: 'unwanted' })
-      left = left.filter((one) => one.wanted())
-      return left.length > 0
-    }
-    for (let answer = first; ; ) {
-      if (answer?.kind === 'minted' || answer?.kind === 'refused') return [answer, left]
-      if (answer?.kind === 'throttled') tell(left, 'throttled')
-      else if (answer) {
-        failures += 1
-        const why = reasonOf(answer)
-        tell(left, { failed: why })
-        if (failures === MAX_FAILURES || breaker.openForMs() > 0)
-          return [{ kind: 'unavailable', why, retryAfterS: 1 }, left]
-        await delay(BACKOFF_MS * failures * (0.5 + options.random() / 2))
-      }
-      const askedAt = now()
-      const again = () => {
-        options.onTurn(now() - askedAt)
-        return attempt(left)
-      }
-      const next = await limiter.run(again, wanted, RETRY_FIRST)
-      if (next === NOT_WANTED) return [{ kind: 'unwanted' }, []]
-      answer = next
-    }
-  }
+  const settle = createSettler({ ...options, tell, onOutcome })
 
   const forgetIfIdle = (): void => {
     if (flying === 0 && !turnAsked && line.length() === 0 && limiter.full()) options.onIdle()
@@ -245,13 +197,3 @@ export const createDesk = (options: DeskOptions) => {
   }
 }
 export type Desk = ReturnType<typeof createDesk>
-
-type Standing = Exclude<MintResult, { kind: 'throttled' }>
-
-const reasonOf = (answer: Extract<MintAnswer, { kind: 'server_error' | 'network' | 'bad_response' }>): string => {
-  if (answer.kind === 'server_error') return `the Tokens API answered ${answer.status}`
-  if (answer.kind === 'bad_response') return `the Tokens API answered ${answer.status} without a readable token`
-  return answer.timedOut
-    ? 'the Tokens API did not answer in time'
-    : `the Tokens API cannot be reached (${answer.cause})`
-}

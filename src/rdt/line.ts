@@ -35,7 +35,7 @@ const SPREAD = 3
 
 export const createLine = <W extends Waiting>({ maxResources, windowMs, maxDistanceMs, now }: LineOptions) => {
   let waiting: W[] = []
-  let crowd = 0 // mints in a row that left in company, or while others flew
+  let crowd = 0 // mints that left with room to spare, though not alone
   let leftAt = Number.NEGATIVE_INFINITY
 
   /** The moment from which it may go alone; whom nobody waits for any more, at once: it is let go then. */
@@ -69,8 +69,8 @@ export const createLine = <W extends Waiting>({ maxResources, windowMs, maxDista
       if (free.length >= maxResources) return 0
       return Math.max(0, Math.min(...free.map(dueAt)) - now())
     },
-    /** The next mint's resources, callers first. `inCompany`: others are flying. */
-    take: (held: Held, inCompany: boolean): readonly W[] => {
+    /** The next mint's resources, callers first. `inCompany`: others are flying. `mostUnsure`: bound of those of unsure outcome. */
+    take: (held: Held, { inCompany, mostUnsure }: { inCompany: boolean; mostUnsure: number }): readonly W[] => {
       const free = waiting.filter(({ family }) => !held.has(family))
       const callers = free.filter(({ waiters }) => waiters() > 0)
       const renewals = free.filter(({ waiters }) => waiters() === 0)
@@ -78,9 +78,10 @@ export const createLine = <W extends Waiting>({ maxResources, windowMs, maxDista
       const first = callers.find((one) => dueAt(one) <= at) ?? callers[0] ?? renewals[0]
       if (!first) return []
       const others = [...callers, ...renewals].filter((one) => one !== first)
-      const batch = pickBatch([first, ...others], maxResources)
+      const most = first.need.unsure ? Math.min(mostUnsure, maxResources) : maxResources
+      const batch = pickBatch([first, ...others], most)
       takeOut(new Set(batch))
-      crowd = batch.length > 1 || inCompany ? crowd + 1 : Math.max(0, crowd - 1)
+      if (batch.length < most) crowd = batch.length > 1 || inCompany ? crowd + 1 : Math.max(0, crowd - 1)
       leftAt = at
       return batch
     },

@@ -145,6 +145,9 @@ test('demo --once: mints fewer than calls, no 429, plain text when piped, and it
     /44 restricted calls, 44 of them with personal data in the answer\.\n {2}8 mints at Amazon, 36 saved; 0 answered 429\./,
   )
   assert.match(out, /getOrders {2,}4 {2,}4 200 {2,}2 minted, 2 hit/)
+  const [, burst] = /200 orders at once[^\n]*\n {2}(\d+) mints, [^;]*; 0 answered 429; all served/.exec(out) ?? []
+  assert.ok(Number(burst) >= 4 && Number(burst) <= 14, out)
+  assert.match(out, / calls, 1 waited for a mint; [1-9] mints renewed the RDT/)
   assert.ok(!out.includes('\u001b'))
   assert.doesNotMatch(out, /Atz/)
 })

@@ -1,0 +1,81 @@
+/** Reads an answer of Amazon's on its way: a 403 before the caller has it, a list of reports while it passes. What the caller gets stays as it came. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
+
+export type Forbidden = {
+  /** Its body. */
+  readonly text: string
+  /** Lets the caller have it as it came. */
+  readonly passOn: () => void
+}
+
+// Amazon's errors and lists of reports hold some kilobytes.
+const MOST_HELD = 65_536
+const MOST_HEARD = 1_048_576
+
+/** Keeps a 403 back until `decide` has said what becomes of it. One that is cut off is cut off for the caller too. */
+export const hold = async (
+  answer: IncomingMessage,
+  req: IncomingMessage,
+  res: ServerResponse,
+  decide: (forbidden: Forbidden) => void,
+): Promise<void> => {
+  const chunks: Buffer[] = []
+  let size = 0
+  try {
+    for await (const chunk of answer.iterator({ destroyOnReturn: false })) {
+      chunks.push(chunk)
+      size += chunk.length
+      if (size > MOST_HELD) break
+    }
+  } catch {
+    return // the proxy library destroys the response
+  }
+  const body = Buffer.concat(chunks)
+  const passOn = () => {
+    if (res.destroyed) return
+    if (req.httpVersion === '1.0') delete answer.headers['transfer-encoding']
+    res.statusCode = 403
+    res.statusMessage = answer.statusMessage ?? ''
+    for (const [name, value] of Object.entries(answer.headers)) if (value !== undefined) res.setHeader(name, value)
+    res.write(body)
+    if (answer.readableEnded) res.end()
+    else answer.pipe(res)
+  }
+  if (size > MOST_HELD) passOn()
+  else decide({ text: textOf(body, answer.headers['content-encoding']), passOn })
+}
+
+/** Reads along without delaying or changing what the caller gets. */
+export const listenTo = (answer: IncomingMessage, onAnswer: (text: string) => void): void => {
+  const chunks: Buffer[] = []
+  let size = 0
+  answer.on('data', (chunk: Buffer) => {
+    size += chunk.length
+    if (size <= MOST_HEARD) chunks.push(chunk)
+    else chunks.length = 0
+  })
+  answer.once('end', () => {
+    if (size <= MOST_HEARD) onAnswer(textOf(Buffer.concat(chunks), answer.headers['content-encoding']))
+  })
+}
+
+// Answers this is asked for hold some kilobytes; what unpacks to more is not looked at.
+const LIMIT = { maxOutputLength: 4_194_304 }
+
+const DECODERS: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
+  gzip: (bytes) => gunzipSync(bytes, LIMIT),
+  'x-gzip': (bytes) => gunzipSync(bytes, LIMIT),
+  deflate: (bytes) => inflateSync(bytes, LIMIT),
+  br: (bytes) => brotliDecompressSync(bytes, LIMIT),
+  identity: (bytes) => bytes,
+}
+
+/** `encoding`: the Content-Encoding header. Empty where it cannot be read. */
+const textOf = (bytes: Buffer, encoding = 'identity'): string => {
+  try {
+    return DECODERS[encoding.trim().toLowerCase()]?.(bytes).toString('utf8') ?? ''
+  } catch {
+    return ''
+  }
+}
