@@ -7,7 +7,7 @@ import type { DataElement } from '../sp-api/operations.ts'
 import type { Entry, Rdt, TokenCache } from './cache.ts'
 import type { MintResult } from './desk.ts'
 import type { Minter, Order, Progress, Trigger } from './minter.ts'
-import { keyOf, type Need, without } from './need.ts'
+import { addsUp, keyOf, type Need, without } from './need.ts'
 import { refusedElements } from './refusal.ts'
 import type { Question, Refusals } from './refusals.ts'
 import { backoffMs, patienceMs } from './renewal.ts'
@@ -83,10 +83,10 @@ export const createBroker = (options: BrokerOptions) => {
     return flight
   }
 
-  /** An RDT for several resources serves each of them. */
+  /** An RDT for several resources serves each of them, unless it would show a call more than was asked for. */
   const keep = (key: string, { origin, credential, need }: Question, rdt: Rdt): void => {
     cache.set(key, rdt)
-    if (need.resources.length === 1) return
+    if (need.resources.length === 1 || addsUp(need.resources)) return
     for (const resource of need.resources)
       cache.set(keyOf(origin, credential.id, { ...need, resources: [resource] }), rdt)
   }

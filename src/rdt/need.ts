@@ -1,5 +1,5 @@
 /** Pure: an operation, its target and the policy in force → which RDT the call needs, if any, and the key it is cached under. */
-import type { DataElement, OnMintFailure, Operation, Scope } from '../sp-api/operations.ts'
+import { type DataElement, type OnMintFailure, type Operation, overlap, type Scope } from '../sp-api/operations.ts'
 import type { Recognition } from '../sp-api/recognise.ts'
 import type { SafeTarget } from '../sp-api/target.ts'
 
@@ -123,6 +123,19 @@ export const keyOf = (origin: string, credentialId: string, need: Need): string 
   if (resources.length === 1) return JSON.stringify([...start, ...only])
   return JSON.stringify([...start, resources.map((resource) => JSON.stringify(resource)).sort()])
 }
+
+/** Whether some call is covered by two of the resources that ask for different data elements: in one RDT these may add up. */
+export const addsUp = (resources: readonly RestrictedResource[]): boolean =>
+  resources.some((one, i) =>
+    resources
+      .slice(i + 1)
+      .some(
+        (other) =>
+          one.method === other.method &&
+          overlap(one.path, other.path) &&
+          elementsText(one.dataElements) !== elementsText(other.dataElements),
+      ),
+  )
 
 /** The elements in one order; null where the operation takes none. */
 export const elementsText = (elements: RestrictedResource['dataElements']): string | null =>

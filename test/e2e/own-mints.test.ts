@@ -86,6 +86,18 @@ test('what is handed out opens what was asked for and nothing else, however busy
   assert.ok(resourcesOf(pair.mints()).some((resources) => resources.join() === `GET ${ADDRESS.path}`))
 })
 
+test('one whose data elements add up for a call is not used for that call', async (t) => {
+  const pair = await startPair(t)
+  const token = pair.simulator.accessToken()
+  const specific = { method: 'GET', path: `${ORDERS}/1`, dataElements: ['shippingAddress'] }
+  await post(pair, { restrictedResources: [{ ...ORDER, dataElements: ['buyerInfo'] }, specific] }, token)
+  const headers = { 'x-rdt-scope': 'specific', 'x-rdt-data-elements': 'shippingAddress' }
+  const answer = await pair.call(`${ORDERS}/1`, token, { headers })
+  const { payload } = (await answer.json()) as { payload: { BuyerInfo?: object; ShippingAddress?: object } }
+  assert.equal(verdictOf(answer), 'minted')
+  assert.ok(payload.ShippingAddress && !payload.BuyerInfo)
+})
+
 test('distinct questions keep to the same plan as everything else: 14 at once, no 429 at Amazon', async (t) => {
   const pair = await startPair(t)
   const token = pair.simulator.accessToken()

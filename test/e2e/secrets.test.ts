@@ -68,6 +68,48 @@ test('no token, id, query or body in any output, whatever happens', async (t) =>
   for (const line of pair.lines) assert.doesNotMatch(line, /\/orders|\/sellers|\?/)
 })
 
+test('nor where callers mint for themselves, where a token is replaced, or where reports are read along', async (t) => {
+  let refusing = false
+  const server = createServer((req, res) => {
+    req.resume()
+    const isMint = req.url === '/tokens/2021-03-01/restrictedDataToken'
+    const error = (details: string) =>
+      JSON.stringify({ errors: [{ code: 'Unauthorized', message: `no CANARYNAME`, details }] })
+    if (isMint && refusing) return void res.writeHead(400).end(error('CANARYNAME'))
+    if (isMint) return void res.end(JSON.stringify({ restrictedDataToken: RDT, expiresIn: 3600 }))
+    if (req.url?.includes('expired')) return void res.writeHead(403).end(error('CANARYNAME has expired'))
+    res.end(JSON.stringify({ reportType: 'CANARYNAME', reportDocumentId: 'CANARYORDER' }))
+  })
+  const port = await listen(server)
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const pair = await startPair(t, { endpoint: `http://127.0.0.1:${port}`, env: { SIDECAR_RDT_SCOPE: 'specific' } })
+  const mint = (path: string) =>
+    pair.call('/tokens/2021-03-01/restrictedDataToken', LWA, {
+      method: 'POST',
+      body: JSON.stringify({ restrictedResources: [{ method: 'GET', path }], targetApplication: 'amzn1.CANARYNAME' }),
+    })
+  const statuses = [
+    await mint('/orders/v0/orders/CANARYORDER/address'),
+    await pair.call('/orders/v0/orders/expired-CANARYORDER/address', LWA),
+    await pair.call('/reports/2021-06-30/reports/CANARYORDER', LWA),
+    await pair.call('/reports/2021-06-30/documents/CANARYORDER', LWA, {
+      headers: { 'x-rdt-report-type': 'CANARYNAME' },
+    }),
+  ].map(({ status }) => status)
+  refusing = true
+  statuses.push((await mint('/orders/v0/orders/CANARYORDER')).status)
+  assert.deepEqual(statuses, [200, 403, 200, 200, 400])
+  for (const page of ['/metrics', '/status']) {
+    assert.doesNotMatch(await (await fetch(pair.admin + page)).text(), CANARIES)
+  }
+  await pair.close()
+  assert.ok(pair.lines.length >= 9)
+  for (const line of pair.lines) assert.doesNotMatch(line, CANARIES)
+})
+
 test('an error that quotes a token reaches the log without it', async (t) => {
   const broken = (() => {
     throw Object.assign(new Error(`bad header ${LWA}`), { cause: { code: `E ${RDT}` } })
