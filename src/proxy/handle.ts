@@ -13,6 +13,7 @@ import type { Documents } from '../reports/documents.ts'
 import { type Endpoint, TOKENS_PATH } from '../sp-api/endpoints.ts'
 import type { Catalogue } from '../sp-api/operations.ts'
 import { recognise } from '../sp-api/recognise.ts'
+import { segmentsOf } from '../sp-api/target.ts'
 import type { Events } from '../telemetry/events.ts'
 import { createExchange, type ExchangeOptions } from './exchange.ts'
 import { readHeaders, stripHeaders } from './headers.ts'
@@ -45,7 +46,13 @@ export const createHandler = (options: HandlerOptions) => {
   const { origin } = endpoint
   const exchange = createExchange({ ...options, upstream: { ...options.upstream, origin } })
   const swapper = createSwapper({ ...options, exchange, origin })
-  const tokensRoute = createTokensRoute({ ...options, exchange, origin, targetApplication: policy.targetApplication })
+  const tokensRoute = createTokensRoute({
+    ...options,
+    exchange,
+    origin,
+    operationOf: ({ method, path }) => catalogue.match(method, segmentsOf(path))?.id,
+    targetApplication: policy.targetApplication,
+  })
   const { begin, pending, reject, tell, forward } = exchange
   let draining = false
 

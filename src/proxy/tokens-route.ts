@@ -7,7 +7,7 @@ import type { Broker, RdtResult } from '../rdt/broker.ts'
 import type { Credential } from '../rdt/credential.ts'
 import { readMintBody } from '../rdt/mint-body.ts'
 import type { Minter } from '../rdt/minter.ts'
-import type { Need, Steering } from '../rdt/need.ts'
+import type { Need, RestrictedResource, Steering } from '../rdt/need.ts'
 import type { Refused } from '../rdt/refusal.ts'
 import { keepBody } from './body.ts'
 import type { Exchange } from './exchange.ts'
@@ -18,6 +18,8 @@ export type TokensRouteOptions = {
   readonly origin: string
   readonly broker: Broker
   readonly minter: Minter
+  /** The restricted operation that a resource of a mint names. */
+  readonly operationOf: (resource: RestrictedResource) => string | undefined
   /** Default delegatee. */
   readonly targetApplication: string | null
   readonly bodyBytes: number
@@ -41,10 +43,16 @@ export const createTokensRoute = (options: TokensRouteOptions) => {
     if (body === 'gone') return
     if (body === 'too large') return reject(res, bodyTooLarge(bodyBytes))
     const target = steering.targetApplication ?? options.targetApplication ?? undefined
-    const need = body && isPlain(req) ? readMintBody(body, target) : undefined
+    const need = body && isPlain(req) ? withOperation(readMintBody(body, target)) : undefined
     if (!need) return forwardInTurn(req, res, credential, body)
     const whenGone = (listener: () => void) => void res.once('close', listener)
     answer(res, need, await broker.get({ origin, credential, need, trigger: 'caller', whenGone }))
+  }
+
+  /** Names the operation of a single resource: what Amazon refuses for one path of it need not be asked for the next. */
+  const withOperation = (need: Need | undefined): Need | undefined => {
+    const [resource, ...others] = need?.resources ?? []
+    return need && resource && others.length === 0 ? { ...need, operation: options.operationOf(resource) } : need
   }
 
   const answer = (res: ServerResponse, need: Need, result: RdtResult): void => {

@@ -146,7 +146,7 @@ export const createDesk = (options: DeskOptions) => {
     }
     flying += 1
     for (const { family, need } of batch)
-      if (!need.exact && !need.unsure && !granted.has(family)) scouting.set(family, 'attempting')
+      if (need.operation && !need.unsure && !granted.has(family)) scouting.set(family, 'attempting')
     return batch
   }
 

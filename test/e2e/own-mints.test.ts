@@ -128,6 +128,18 @@ test('errors pass on as they came, and are remembered', async (t) => {
   assert.equal(pair.mints().length, 2)
 })
 
+test('a role that is missing is asked for once, whatever the number of distinct questions', async (t) => {
+  const pair = await startPair(t)
+  pair.simulator.control({ denyOperations: ['mfn-v0.getShipment'] })
+  const token = pair.simulator.accessToken()
+  const ask = (i: number) =>
+    post(pair, { restrictedResources: [{ method: 'GET', path: `/mfn/v0/shipments/${i}` }] }, token)
+  const answers = [...(await many(50, ask)), await ask(51)]
+  assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([400]))
+  assert.equal((await pair.call('/mfn/v0/shipments/52', token, { headers: { 'x-rdt-scope': 'specific' } })).status, 400)
+  assert.equal(pair.mints().length, 1)
+})
+
 test('no answer for a credential that Amazon did not accept for it', async (t) => {
   const pair = await startPair(t)
   const [a, b] = [pair.simulator.accessToken('seller-a'), pair.simulator.accessToken('seller-b')]
