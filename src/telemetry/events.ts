@@ -125,8 +125,17 @@ export const createEvents = ({ metrics, logger, now }: EventsOptions) => {
         return
       }
       const { status, code, requestId } = { ...answer } as { status?: number; code?: string; requestId?: string }
-      stats.lastMintError = { at: new Date().toISOString(), outcome, ...(status && { status }), ...(code && { code }) }
-      logger.warn({ ...fields, status, code, requestId }, 'mint')
+      // A report document that turns out to need no RDT was asked for to find that out: no trouble.
+      const expected = outcome === 'refused' && orders.every(({ need }) => need.unsure)
+      if (!expected) {
+        stats.lastMintError = {
+          at: new Date().toISOString(),
+          outcome,
+          ...(status && { status }),
+          ...(code && { code }),
+        }
+      }
+      logger[expected ? 'info' : 'warn']({ ...fields, status, code, requestId }, 'mint')
     },
 
     failed: (error: unknown): void => {

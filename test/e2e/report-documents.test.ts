@@ -70,6 +70,9 @@ test("nobody told: the mint is tried, Amazon's word is remembered", async (t) =>
   assert.equal(await ask(pair, 2, {}, token), '200 unrestricted-report')
   assert.equal(await ask(pair, 2, {}, token), '200 unrestricted-report')
   assert.equal(pair.mints().length, 2)
+  const status = (await (await fetch(`${pair.admin}/status`)).json()) as { lastMintError: unknown }
+  assert.equal(status.lastMintError, null, 'finding out is no trouble')
+  assert.ok(pair.lines.every((line) => !line.includes('"level":"warn"')))
 })
 
 test("what one seller's call has shown says nothing of another's", async (t) => {
