@@ -92,7 +92,7 @@ export const createBroker = (options: BrokerOptions) => {
   }
 
   const renew = async (key: string, question: Question, entry: Entry): Promise<void> => {
-    if (closed || flights.has(key) || refusals.of(question)) return
+    if (closed || flights.has(key)) return
     const { kind } = await start(key, question, 'refresh', entry).result
     if (kind === 'minted' || kind === 'unwanted') return
     entry.failedRefreshes += 1

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { RdtResult } from '../../src/rdt/broker.ts'
+import { until } from '../support/many.ts'
 import { startMinting as build, rdtOf, refused, token, type Wire } from '../support/minting.ts'
 
 test('fifty cold callers share one mint', async () => {
@@ -54,7 +55,7 @@ test('eviction does not fail a mint in flight', async () => {
   const answers: ((response: Response) => void)[] = []
   const made = build(() => new Promise((resolve) => void answers.push(resolve)), { maxEntries: 1 })
   const waiting = ['/a', '/b', '/c'].map((path) => made.get(path, { need: { operation: path } }))
-  await new Promise((resolve) => setTimeout(resolve, 20))
+  await until(() => answers.length === 3)
   for (const [i, answer] of answers.entries()) answer(token(i))
   assert.deepEqual((await Promise.all(waiting)).map(rdtOf).sort(), [
     'minted Atz.sprdt|0',

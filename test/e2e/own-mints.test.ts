@@ -128,6 +128,16 @@ test('errors pass on as they came, and are remembered', async (t) => {
   assert.equal(pair.mints().length, 2)
 })
 
+test('rdt.onRefusedElements: drop is for calls; who mints gets the refusal', async (t) => {
+  const pair = await startPair(t, { env: { SIDECAR_RDT_ON_REFUSED_ELEMENTS: 'drop' } })
+  pair.simulator.control({ denyElements: ['shippingAddress'] })
+  const token = pair.simulator.accessToken()
+  assert.equal((await post(pair, { restrictedResources: [ORDER] }, token)).status, 400)
+  assert.equal(verdictOf(await pair.call(`${ORDERS}/1`, token)), 'minted;dropped-shippingAddress')
+  assert.equal((await post(pair, { restrictedResources: [ORDER] }, token)).status, 400)
+  assert.equal(pair.mints().length, 2)
+})
+
 test('a role that is missing is asked for once, whatever the number of distinct questions', async (t) => {
   const pair = await startPair(t)
   pair.simulator.control({ denyOperations: ['mfn-v0.getShipment'] })
