@@ -86,8 +86,7 @@ export const createDesk = (options: DeskOptions) => {
     const waitMs = (ahead: number) => limiter.waitMs(Math.ceil((ahead + 1) / maxResources))
     const fits = (ahead: number) => waitMs(ahead) === 0 || (ahead < maxQueue && waitMs(ahead) <= maxWaitMs)
     if (fits(line.length())) return undefined
-    if (waiters() > 0) discard() // renewals and those who left do not count against a caller
-    const ahead = waiters() > 0 ? line.callers() : line.length()
+    const ahead = waiters() > 0 ? line.callers() : line.length() // who left, and renewals, do not count against a caller
     return fits(ahead) ? undefined : waitMs(ahead)
   }
 

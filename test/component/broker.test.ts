@@ -211,6 +211,15 @@ test('a late complaint about an old token does not evict the one that has replac
   assert.deepEqual(made.evictions, ['rejected'])
 })
 
+test('dropping a token that several share leaves alone those who have a newer one already', async () => {
+  const made = build(async (n) => token(n), { maxResources: 50 })
+  await Promise.all([made.get('/a'), made.get('/b'), made.get('/c')])
+  await made.get('/b', { need: { exact: true }, trigger: 'caller' })
+  await made.replace('/a', 'Atz.sprdt|1')
+  assert.equal(rdtOf(await made.get('/b')), 'hit Atz.sprdt|2')
+  assert.equal(rdtOf(await made.get('/c')), 'minted Atz.sprdt|4')
+})
+
 test('what was refused is not asked for again: five minutes for a 400, some seconds for a 403', async () => {
   for (const [status, remembered, forgotten] of [
     [400, 299_000, 2000],
