@@ -119,6 +119,7 @@ export const createSidecar = (config: Config, runtime: Runtime, overrides: Overr
         cacheEntries: cache.size(),
         ...events.summary(),
         mintQueue: minter.queued(),
+        usagePlans: minter.plans(),
         configuration: fingerprint(settings),
       }),
     }),

@@ -110,6 +110,8 @@ export const createMinter = ({ tokensApi, plan, renewal, refusals, events, now, 
     /** Gives a turn of the seller's plan to a mint that is made elsewhere; NOT_WANTED where `wanted` says so by then. */
     pass: <T extends { readonly kind: string }>(seller: Seller, mint: () => Promise<T>, wanted: () => boolean) =>
       deskOf(seller).pass(mint, wanted),
+    /** Usage plans that have something to remember: as many as credentials have minted of late. */
+    plans: (): number => desks.size,
     /** Resources waiting for the usage plan. */
     queued: (): number => [...desks.values()].reduce((sum, desk) => sum + desk.length(), 0),
   }

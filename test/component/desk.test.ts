@@ -310,3 +310,76 @@ test('nothing is renewed once it is closed, and a renewal that waits is let go',
   assert.equal(made.calls(), 1)
   assert.equal(made.queued(), 0)
 })
+
+test('renewals do not keep callers out of a full queue', async () => {
+  const options = {
+    ...SHARED,
+    marginMs: 0,
+    refreshAfter: 0.5,
+    maxResources: 1,
+    maxQueue: 2,
+    burst: 1,
+    ratePerSecond: 5,
+  }
+  const made = startMinting(async (n) => token(n, 60), { ...options, maxWaitMs: 3000 })
+  for (const path of ['/a', '/b']) await made.get(path)
+  made.advance(31_000)
+  for (const path of ['/a', '/b']) await made.get(path)
+  const callers = await Promise.all([made.get('/c'), made.get('/d')])
+  assert.deepEqual(
+    callers.map(({ kind }) => kind),
+    ['token', 'token'],
+  )
+})
+
+test('while the Tokens API is down nobody waits for a turn only to be told so', async () => {
+  const made = startMinting(async () => new Response('', { status: 500 }), {
+    ...SHARED,
+    burst: 5,
+    ratePerSecond: 0.2,
+    maxWaitMs: 9000,
+  })
+  await made.get('/a')
+  await made.get('/b')
+  const from = performance.now()
+  assert.equal((await made.get('/c')).kind, 'unavailable')
+  assert.ok(performance.now() - from < 1000, 'the next turn is five seconds away')
+})
+
+test('documents that keep turning out to be unrestricted are asked for one by one, and together again when they no longer do', async () => {
+  const made = startMinting(
+    async (n, { restrictedResources }) =>
+      restrictedResources.some(({ path }) => path.startsWith('/open'))
+        ? refused('Invalid or unsupported document ID found')
+        : token(n),
+    { ...SHARED, burst: 1000 },
+  )
+  const burst = async (name: string) => {
+    const before = made.calls()
+    await Promise.all(many(8, (i) => made.get(`/${name}${i}`, { need: { unsure: true } })))
+    return made.calls() - before
+  }
+  assert.equal(await burst('open-a'), 15, 'halved to the end')
+  assert.equal(await burst('open-b'), 8)
+  assert.equal(await burst('closed-a'), 8)
+  await burst('closed-b')
+  assert.equal(await burst('closed-c'), 1)
+})
+
+test('a plan is forgotten when all its permits are back, whatever became of the mints', async () => {
+  const wires: readonly Wire[] = [
+    async (n) => token(n),
+    async () => new Response('', { status: 500 }),
+    async () => refused('No.'),
+  ]
+  for (const wire of wires) {
+    const made = startMinting(wire, { ...SHARED, ratePerSecond: 100 })
+    await Promise.all(many(30, (i) => made.get(`/${i}`, { credential: `c${i}` })))
+    assert.ok(made.plans() > 0)
+    await after(400)
+    assert.equal(made.plans(), 0)
+    await made.get('/late', { credential: 'late' }) // where the breaker is open, nothing is asked for
+    await after(100)
+    assert.equal(made.plans(), 0)
+  }
+})

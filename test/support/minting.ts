@@ -126,6 +126,7 @@ export const startMinting = (wire: Wire, options: Options = {}) => {
       sent.map(({ restrictedResources }) => restrictedResources.map((resource) => resource.path)),
     calls: (): number => sent.length,
     queued: minter.queued,
+    plans: minter.plans,
     close: broker.close,
     advance: (ms: number) => {
       advanced += ms
