@@ -40,8 +40,9 @@ export const createLimiter = ({ ratePerSecond, burst, now, random, onFull }: Lim
   const queue = new Bottleneck({ reservoir: burst })
   let rate = ratePerSecond
   let outstanding = 0 // permits that are not in the bucket
-  let owed = 0 // of these, permits whose mint was answered: they come back in turn
+  const owed: number[] = [] // of these, when those whose mint was answered were: they come back in turn
   let returning: NodeJS.Timeout | undefined
+  let lastReturnAt = 0
   let pausedUntil = 0
   let throttledInARow = 0
 
@@ -54,18 +55,21 @@ export const createLimiter = ({ ratePerSecond, burst, now, random, onFull }: Lim
     if (full()) onFull()
   }
   const giveBackInTurn = (): void => {
-    owed += 1
-    if (!returning) returnAfter(Math.max(0, pausedUntil - now()) + intervalMs())
+    owed.push(now())
+    if (!returning) returnNext()
   }
-  const returnAfter = (ms: number): void => {
+  const returnNext = (): void => {
+    const [answeredAt] = owed
+    if (answeredAt === undefined) return
+    lastReturnAt = Math.max(lastReturnAt, answeredAt, pausedUntil) + intervalMs()
     returning = setTimeout(() => {
-      const pauseMs = pausedUntil - now()
-      if (pauseMs > 0) return returnAfter(pauseMs + intervalMs())
       returning = undefined
-      owed -= 1
-      giveBack()
-      if (owed > 0) returnAfter(intervalMs())
-    }, ms).unref()
+      if (pausedUntil < lastReturnAt) {
+        owed.shift()
+        giveBack()
+      }
+      returnNext()
+    }, lastReturnAt - now()).unref()
   }
 
   /** Amazon said 429: somebody else draws on the plan too. Empties the bucket and waits longer, twice as long each time. */
