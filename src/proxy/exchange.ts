@@ -3,19 +3,23 @@
  * Promises: every call is counted once, when its response closes; a response of ours is always an end.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Credential } from '../rdt/credential.ts'
 import type { OwnError } from '../sp-api/errors.ts'
 import type { Call, Events } from '../telemetry/events.ts'
 import { sendError } from './answer.ts'
+import { keepBody } from './body.ts'
 import { createForwarder, type ForwarderOptions, type Handling } from './forward.ts'
-import { INTERNAL, upstreamError } from './own-errors.ts'
+import { bodyTooLarge, INTERNAL, upstreamError } from './own-errors.ts'
 
 export type ExchangeOptions = {
   readonly upstream: Omit<ForwarderOptions, 'onFailure'>
   readonly events: Events
+  /** Most bytes of a body that is kept. */
+  readonly bodyBytes: number
   readonly now: () => number
 }
 
-export const createExchange = ({ upstream, events, now }: ExchangeOptions) => {
+export const createExchange = ({ upstream, events, bodyBytes, now }: ExchangeOptions) => {
   const calls = new WeakMap<ServerResponse, Call>()
   const pending = new Set<ServerResponse>()
 
@@ -66,11 +70,26 @@ export const createExchange = ({ upstream, events, now }: ExchangeOptions) => {
     reject(res, INTERNAL)
   }
 
+  /** Keeps the body of a call that may wait or be sent again; undefined where the call has come to its end. */
+  const receive = async (
+    req: IncomingMessage,
+    res: ServerResponse,
+    credential: Credential,
+  ): Promise<{ readonly body: Buffer | undefined } | undefined> => {
+    const call = callOf(res)
+    call.credential = credential.id.slice(0, 8)
+    const arrivedAt = now()
+    const body = await keepBody(req, bodyBytes)
+    call.waitedMs = now() - arrivedAt
+    if (body === 'too large') reject(res, bodyTooLarge(bodyBytes))
+    return typeof body === 'string' ? undefined : { body }
+  }
+
   const forward = (req: IncomingMessage, res: ServerResponse, handling?: Handling): Promise<void> => {
     callOf(res).forwardedAt = now()
     return forwarder.forward(req, res, handling)
   }
 
-  return { begin, callOf, tell, refused, reject, fail, forward, pending, close: forwarder.close }
+  return { begin, callOf, tell, refused, reject, fail, receive, forward, pending, close: forwarder.close }
 }
 export type Exchange = ReturnType<typeof createExchange>

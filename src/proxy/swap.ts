@@ -10,10 +10,9 @@ import type { Need, Swap } from '../rdt/need.ts'
 import { blamesToken, isNoRestrictedDocument } from '../rdt/refusal.ts'
 import type { Documents } from '../reports/documents.ts'
 import { firstError } from '../sp-api/errors.ts'
-import { keepBody } from './body.ts'
 import type { Exchange } from './exchange.ts'
 import { ACCESS_TOKEN } from './headers.ts'
-import { bodyTooLarge, mintError } from './own-errors.ts'
+import { mintError } from './own-errors.ts'
 import type { Forbidden } from './read-answer.ts'
 
 export type SwapperOptions = {
@@ -21,7 +20,6 @@ export type SwapperOptions = {
   readonly origin: string
   readonly broker: Broker
   readonly documents: Documents
-  readonly bodyBytes: number
   readonly now: () => number
 }
 
@@ -38,8 +36,8 @@ type Token = Extract<RdtResult, { kind: 'token' }>
 
 const NO_BODY = Buffer.alloc(0)
 
-export const createSwapper = ({ exchange, origin, broker, documents, bodyBytes, now }: SwapperOptions) => {
-  const { callOf, tell, reject, forward } = exchange
+export const createSwapper = ({ exchange, origin, broker, documents, now }: SwapperOptions) => {
+  const { callOf, tell, receive, reject, forward } = exchange
 
   const serve = async (
     req: IncomingMessage,
@@ -47,77 +45,75 @@ export const createSwapper = ({ exchange, origin, broker, documents, bodyBytes, 
     plan: Swap,
     credential: Credential,
   ): Promise<void> => {
-    const call = callOf(res)
-    call.credential = credential.id.slice(0, 8)
     const arrivedAt = now()
-    const body = await keepBody(req, bodyBytes)
-    call.waitedMs = now() - arrivedAt
-    if (body === 'gone') return
-    if (body === 'too large') return reject(res, bodyTooLarge(bodyBytes))
+    const received = await receive(req, res, credential)
+    if (!received) return
     const whenGone = (listener: () => void) => void res.once('close', listener)
     const request: RdtRequest = { origin, credential, need: plan.need, trigger: 'miss', whenGone }
-    const errand = { req, res, plan, request, body }
-    if (plan.document === 'unrestricted') return sendOwn(errand)
+    const errand = { req, res, plan, request, ...received }
+    if (plan.document === 'unrestricted') return sendUnrestricted(errand)
     const result = await broker.get(request)
-    if (result.kind !== 'token' || result.from === 'minted') call.waitedMs = now() - arrivedAt
+    if (result.kind !== 'token' || result.from === 'minted') callOf(res).waitedMs = now() - arrivedAt
     return deliver(errand, result)
   }
 
   const deliver = async (errand: Errand, result: RdtResult): Promise<void> => {
-    const { req, res, plan, request, body, again } = errand
+    const { res, plan, request, again } = errand
     if (res.destroyed || result.kind === 'abandoned') return
     if (result.kind === 'token') {
-      req.headers[ACCESS_TOKEN] = result.rdt.token
       tell(res, again ? 'replayed' : result.from, droppedFrom(plan.need, result.need))
-      if (again) return forward(req, res, { body: body ?? NO_BODY })
-      return forward(req, res, { body, onForbidden: (forbidden) => caught(res, refreshed(errand, result, forbidden)) })
+      return send(errand, result.rdt.token, (forbidden) => refreshed(errand, result, forbidden))
     }
     if (plan.document && result.kind === 'refused' && isNoRestrictedDocument(result)) {
       documents.found(request, pathOf(plan), 'unrestricted')
-      return sendOwn(errand)
+      return sendUnrestricted(errand)
     }
     if (plan.onMintFailure === 'reject') return reject(res, mintError(result, plan.need))
     tell(res, 'fallback', mintError(result, plan.need).name)
-    req.headers[ACCESS_TOKEN] = request.credential.token
-    return forward(req, res, { body: again ? (body ?? NO_BODY) : body })
+    return send(errand, request.credential.token)
   }
 
   /** A 403 to an RDT: where the token is to blame, a new one and the call once more. */
   const refreshed = async (errand: Errand, used: Token, forbidden: Forbidden): Promise<void> => {
     if (!isTokensFault(forbidden)) return forbidden.passOn()
-    const { request } = errand
+    const { request, res } = errand
+    callOf(res).replay = true
     const replace = () => broker.replace({ ...request, need: used.need, trigger: 'replay' }, used.rdt.token)
-    return deliver({ ...errand, again: true }, await waited(errand, replace))
+    return deliver({ ...errand, again: true }, await waited(res, replace))
   }
 
   /** A report document that needs no RDT, as far as is known. */
-  const sendOwn = (errand: Errand): Promise<void> => {
-    const { req, res, body } = errand
-    tell(res, 'unrestricted-report')
-    return forward(req, res, { body, onForbidden: (forbidden) => caught(res, reconsidered(errand, forbidden)) })
+  const sendUnrestricted = (errand: Errand): Promise<void> => {
+    tell(errand.res, 'unrestricted-report')
+    return send(errand, errand.request.credential.token, (forbidden) => reconsidered(errand, forbidden))
   }
 
   /** A 403 to the caller's own token: the report's type may be one that the list lacks. */
   const reconsidered = async (errand: Errand, forbidden: Forbidden): Promise<void> => {
-    const { request, plan } = errand
+    const { request, plan, res } = errand
     if (isTokensFault(forbidden)) return forbidden.passOn()
-    const result = await waited(errand, () => broker.get(request))
+    const result = await waited(res, () => broker.get(request))
     if (result.kind !== 'token') return forbidden.passOn()
+    callOf(res).replay = true
     documents.found(request, pathOf(plan), 'restricted')
     return deliver({ ...errand, again: true }, result)
   }
 
-  /** Counts what passes from the call's going out until `rdt` is there as waiting, not as ours. */
-  const waited = async (errand: Errand, rdt: () => Promise<RdtResult>): Promise<RdtResult> => {
-    const call = callOf(errand.res)
-    call.replay = true
+  /** Sends the call with this token. What Amazon says to a first one may be mended. */
+  const send = (errand: Errand, token: string, mend?: (forbidden: Forbidden) => Promise<void>): Promise<void> => {
+    const { req, res, body, again } = errand
+    req.headers[ACCESS_TOKEN] = token
+    if (again) return forward(req, res, { body: body ?? NO_BODY })
+    const onForbidden = mend && ((forbidden: Forbidden) => void mend(forbidden).catch((bug) => exchange.fail(res, bug)))
+    return forward(req, res, { body, onForbidden })
+  }
+
+  /** Counts what passes from the call's going out until the RDT is there as waiting, not as ours. */
+  const waited = async (res: ServerResponse, rdt: () => Promise<RdtResult>): Promise<RdtResult> => {
+    const call = callOf(res)
     const result = await rdt()
     call.waitedMs += now() - (call.forwardedAt ?? now())
     return result
-  }
-
-  const caught = (res: ServerResponse, done: Promise<void>): void => {
-    done.catch((error: unknown) => exchange.fail(res, error))
   }
 
   return { serve }

@@ -9,9 +9,8 @@ import { readMintBody } from '../rdt/mint-body.ts'
 import type { Minter } from '../rdt/minter.ts'
 import type { Need, RestrictedResource, Steering } from '../rdt/need.ts'
 import type { Refused } from '../rdt/refusal.ts'
-import { keepBody } from './body.ts'
 import type { Exchange } from './exchange.ts'
-import { bodyTooLarge, MINTS_AT_PLAN, mintError } from './own-errors.ts'
+import { MINTS_AT_PLAN, mintError } from './own-errors.ts'
 
 export type TokensRouteOptions = {
   readonly exchange: Exchange
@@ -22,14 +21,13 @@ export type TokensRouteOptions = {
   readonly operationOf: (resource: RestrictedResource) => string | undefined
   /** Default delegatee. */
   readonly targetApplication: string | null
-  readonly bodyBytes: number
   readonly maxWaitMs: number
   readonly now: () => number
 }
 
 export const createTokensRoute = (options: TokensRouteOptions) => {
-  const { exchange, origin, broker, minter, bodyBytes, now } = options
-  const { callOf, tell, reject, forward } = exchange
+  const { exchange, origin, broker, minter, now } = options
+  const { callOf, tell, receive, reject, forward } = exchange
 
   const serve = async (
     req: IncomingMessage,
@@ -37,11 +35,9 @@ export const createTokensRoute = (options: TokensRouteOptions) => {
     credential: Credential,
     steering: Steering,
   ): Promise<void> => {
-    const call = callOf(res)
-    call.credential = credential.id.slice(0, 8)
-    const body = await keepBody(req, bodyBytes)
-    if (body === 'gone') return
-    if (body === 'too large') return reject(res, bodyTooLarge(bodyBytes))
+    const received = await receive(req, res, credential)
+    if (!received) return
+    const { body } = received
     const target = steering.targetApplication ?? options.targetApplication ?? undefined
     const need = body && isPlain(req) ? withOperation(readMintBody(body, target)) : undefined
     if (!need) return forwardInTurn(req, res, credential, body)
@@ -94,7 +90,7 @@ export const createTokensRoute = (options: TokensRouteOptions) => {
     res.once('close', () => clearTimeout(timer))
     const mint = async () => {
       clearTimeout(timer)
-      callOf(res).waitedMs = now() - askedAt
+      callOf(res).waitedMs += now() - askedAt
       tell(res, 'not-restricted')
       await forward(req, res, { body })
       return { kind: res.statusCode === 429 ? 'throttled' : 'passed' }

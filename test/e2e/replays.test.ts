@@ -1,9 +1,10 @@
 /** A token that Amazon no longer takes: cured once, for all who suffer; anything else is passed on. */
 import assert from 'node:assert/strict'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { answerTo, open } from '../support/http-client.ts'
+import { listen } from '../support/listen.ts'
 import { many } from '../support/many.ts'
 import { firstErrorOf, type Pair, startPair, verdictOf } from '../support/pair.ts'
 import { bodyOf, LWA, valuesOf } from '../support/recording-upstream.ts'
@@ -14,6 +15,10 @@ const SHIPMENTS = '/mfn/v0/shipments'
 const EXPIRED = 'The access token you provided has expired.'
 const denied = (details: string) =>
   JSON.stringify({ errors: [{ message: 'Access to requested resource is denied.', code: 'Unauthorized', details }] })
+
+const UNSUPPORTED = JSON.stringify({
+  errors: [{ code: 'InvalidInput', message: 'Invalid or unsupported document ID found' }],
+})
 
 const metricsOf = async (pair: Pair, name: string): Promise<readonly string[]> =>
   (await (await fetch(`${pair.admin}/metrics`)).text()).split('\n').filter((line) => line.startsWith(name))
@@ -234,4 +239,27 @@ test('overhead counts what is ours, not the trip to Amazon that was in vain', as
   assert.equal(verdictOf(await pair.call(ADDRESS, token)), 'replayed')
   const [sum] = await metricsOf(pair, 'rdt_http_overhead_seconds_sum')
   assert.ok(Number(sum?.split(' ')[1]) < 0.3, sum)
+})
+
+test('a document whose RDT ended, and that Amazon no longer calls restricted, goes out with the own token of the caller, and no third time', async (t) => {
+  let mints = 0
+  const server = createServer(async (req, res) => {
+    for await (const _ of req);
+    const token = String(req.headers['x-amz-access-token'])
+    seen.push(`${req.method} ${token.slice(0, 8)}`)
+    if (req.method === 'POST' && ++mints === 1)
+      return void res.end('{"restrictedDataToken":"Atz.sprdt|x","expiresIn":3600}')
+    if (req.method === 'POST') return void res.writeHead(400).end(UNSUPPORTED)
+    res.writeHead(403).end(denied(token === LWA ? '' : EXPIRED))
+  })
+  const seen: string[] = []
+  const port = await listen(server)
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const pair = await startPair(t, { endpoint: `http://127.0.0.1:${port}` })
+  const answer = await pair.call('/reports/2021-06-30/documents/amzn1.spdoc.1', LWA)
+  assert.deepEqual([answer.status, verdictOf(answer)], [403, 'unrestricted-report'])
+  assert.deepEqual(seen, ['POST Atza|cal', 'GET Atz.sprd', 'POST Atza|cal', 'GET Atza|cal'])
 })
