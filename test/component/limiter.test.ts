@@ -92,8 +92,18 @@ test('a 429 empties the bucket and lengthens the wait; an answer shortens it aga
   await Promise.all(
     Array.from({ length: 3 }, () => limiter.run(async () => ({ kind: 'success', at: at.push(now() - from) }), wanted)),
   )
-  assert.ok((at[0] ?? 0) >= 49, `the four other permits are gone: ${at[0]}`)
+  assert.ok((at[0] ?? 0) >= 104, `the four other permits are gone, and the wait is twice as long: ${at[0]}`)
   assert.ok((at[1] ?? 0) - (at[0] ?? 0) >= 45)
+})
+
+test('a 429 holds back the permits that are already on their way, longer each time', async () => {
+  const limiter = make({ ratePerSecond: 20, burst: 3 })
+  await limiter.run(success, wanted)
+  const from = now()
+  await limiter.run(async () => ({ kind: 'throttled' }), wanted)
+  await limiter.run(async () => ({ kind: 'throttled' }), wanted)
+  await limiter.run(success, wanted)
+  assert.ok(now() - from >= 260, `pauses of 55 and 165 ms, then a permit's time: ${now() - from}`)
 })
 
 test('the wait after a 429 starts small again once Amazon has answered', async () => {
