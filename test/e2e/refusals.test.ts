@@ -134,6 +134,17 @@ test('rdt.onRefusedElements: drop asks again without them, says so, and does not
   assert.equal(verdictOf(await pair.call(`${ORDERS}/1/orderItems`, token)), 'minted', 'nothing to drop there')
 })
 
+test('an RDT with dropped elements that Amazon no longer takes is replaced like any other', async (t) => {
+  const pair = await startPair(t, { env: { SIDECAR_RDT_ON_REFUSED_ELEMENTS: 'drop' } })
+  pair.simulator.control({ denyElements: ['shippingAddress'] })
+  const token = pair.simulator.accessToken()
+  await pair.call(`${ORDERS}/1`, token)
+  pair.simulator.control({ revoke: 'rdts' })
+  const answer = await pair.call(`${ORDERS}/1`, token)
+  assert.deepEqual([answer.status, verdictOf(answer)], [200, 'replayed;dropped-shippingAddress'])
+  assert.equal(pair.mints().length, 3)
+})
+
 test('drop does not help where no element is named', async (t) => {
   const pair = await startPair(t, { env: { SIDECAR_RDT_ON_REFUSED_ELEMENTS: 'drop' } })
   pair.simulator.control({ denyOperations: ['orders-v0.getOrder'] })
