@@ -24,7 +24,7 @@ export type ForwarderOptions = {
 
 /** What is wanted of one call beside being streamed. */
 export type Handling = {
-  /** The kept body, in the place of the request's own; also for a request that has none and is sent again. */
+  /** The kept body, in the place of the request's own. */
   readonly body?: Buffer | undefined
   /** Gets a 403 in the caller's place. */
   readonly onForbidden?: ((forbidden: Forbidden) => void) | undefined

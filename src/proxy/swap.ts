@@ -34,8 +34,6 @@ type Errand = {
 }
 type Token = Extract<RdtResult, { kind: 'token' }>
 
-const NO_BODY = Buffer.alloc(0)
-
 export const createSwapper = ({ exchange, origin, broker, documents, now }: SwapperOptions) => {
   const { callOf, tell, receive, reject, forward } = exchange
 
@@ -103,9 +101,13 @@ export const createSwapper = ({ exchange, origin, broker, documents, now }: Swap
   const send = (errand: Errand, token: string, mend?: (forbidden: Forbidden) => Promise<void>): Promise<void> => {
     const { req, res, body, again } = errand
     req.headers[ACCESS_TOKEN] = token
-    if (again) return forward(req, res, { body: body ?? NO_BODY })
-    const onForbidden = mend && ((forbidden: Forbidden) => void mend(forbidden).catch((bug) => exchange.fail(res, bug)))
-    return forward(req, res, { body, onForbidden })
+    if (again || !mend) return forward(req, res, { body })
+    return forward(req, res, {
+      body,
+      onForbidden: (forbidden) => {
+        mend(forbidden).catch((bug) => exchange.fail(res, bug))
+      },
+    })
   }
 
   /** Counts what passes from the call's going out until the RDT is there as waiting, not as ours. */

@@ -75,6 +75,27 @@ test("nobody told: the mint is tried, Amazon's word is remembered", async (t) =>
   assert.ok(pair.lines.every((line) => !line.includes('"level":"warn"')))
 })
 
+test('it is remembered longer than refusals are', async (t) => {
+  let passed = 0
+  const pair = await startPair(t, { overrides: { now: () => performance.now() + passed } })
+  const token = pair.simulator.accessToken()
+  await ask(pair, 2, {}, token)
+  passed = 3_000_000
+  assert.equal(await ask(pair, 2, {}, token), '200 unrestricted-report')
+  assert.equal(pair.mints().length, 1)
+})
+
+test('a stale access token costs an unrestricted document no mint', async (t) => {
+  const pair = await startPair(t)
+  const token = pair.simulator.accessToken()
+  await pair.call(`${REPORTS}/${reportId(2)}`, token)
+  pair.simulator.control({ revoke: 'access-tokens' })
+  const answer = await pair.call(documentPath(2), token)
+  assert.deepEqual([answer.status, verdictOf(answer)], [403, 'unrestricted-report'])
+  assert.match((await firstErrorOf(answer)).details, /revoked/)
+  assert.equal(pair.mints().length, 0)
+})
+
 test("what one seller's call has shown says nothing of another's", async (t) => {
   const pair = await startPair(t)
   await ask(pair, 2, {}, pair.simulator.accessToken('seller-a'))
