@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
 
 export type Forbidden = {
-  /** Its body. */
+  /** Its body; of a large one, the beginning. */
   readonly text: string
   /** Lets the caller have it as it came. */
   readonly passOn: () => void
@@ -42,8 +42,7 @@ export const hold = async (
     if (answer.readableEnded) res.end()
     else answer.pipe(res)
   }
-  if (size > MOST_HELD) passOn()
-  else decide({ text: textOf(body, answer.headers['content-encoding']), passOn })
+  decide({ text: textOf(body, answer.headers['content-encoding']), passOn })
 }
 
 /** Reads along without delaying or changing what the caller gets. */

@@ -39,7 +39,7 @@ export const createTokensRoute = (options: TokensRouteOptions) => {
     if (!received) return
     const { body } = received
     const target = steering.targetApplication ?? options.targetApplication ?? undefined
-    const need = body && isPlain(req) ? withOperation(readMintBody(body, target)) : undefined
+    const need = body ? withOperation(readMintBody(body, target)) : undefined
     if (!need) return forwardInTurn(req, res, credential, body)
     const whenGone = (listener: () => void) => void res.once('close', listener)
     answer(res, need, await broker.get({ origin, credential, need, trigger: 'caller', whenGone }))
@@ -85,7 +85,7 @@ export const createTokensRoute = (options: TokensRouteOptions) => {
     let waiting = true
     const timer = setTimeout(() => {
       waiting = false
-      if (!res.destroyed) reject(res, MINTS_AT_PLAN)
+      reject(res, MINTS_AT_PLAN)
     }, options.maxWaitMs)
     res.once('close', () => clearTimeout(timer))
     const mint = async () => {
@@ -100,5 +100,3 @@ export const createTokensRoute = (options: TokensRouteOptions) => {
 
   return { serve }
 }
-
-const isPlain = ({ headers }: IncomingMessage): boolean => /^(identity)?$/i.test(headers['content-encoding'] ?? '')

@@ -1,6 +1,7 @@
 /** Callers who mint for themselves, through the sidecar. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import { after, many } from '../support/many.ts'
 import { type Pair, resourcesOf, startPair, verdictOf } from '../support/pair.ts'
 
@@ -201,6 +202,19 @@ for (const [what, body] of UNREADABLE) {
     assert.deepEqual(through?.mint, same?.mint)
   })
 }
+
+test('a compressed body goes to Amazon as it is', async (t) => {
+  const pair = await startPair(t)
+  const packed = gzipSync(JSON.stringify({ restrictedResources: [ADDRESS] }))
+  const answer = await pair.call(MINT, pair.simulator.accessToken(), {
+    method: 'POST',
+    body: packed,
+    headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' },
+  })
+  assert.equal(verdictOf(answer), 'not-restricted')
+  const [mint] = pair.mints()
+  assert.deepEqual([mint?.bodyBytes, mint?.headers['content-encoding']], [packed.length, 'gzip'])
+})
 
 test('bodies that are not read are throttled all the same: 13 at once, no 429', async (t) => {
   const pair = await startPair(t)

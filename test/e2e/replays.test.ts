@@ -263,3 +263,26 @@ test('a document whose RDT ended, and that Amazon no longer calls restricted, go
   assert.deepEqual([answer.status, verdictOf(answer)], [403, 'unrestricted-report'])
   assert.deepEqual(seen, ['POST Atza|cal', 'GET Atz.sprd', 'POST Atza|cal', 'GET Atza|cal'])
 })
+
+test('a caller of HTTP/1.0 gets a chunked 403 without chunks', async (t) => {
+  const world = await startWorld(t, {
+    answer: (_req, res) => {
+      res.writeHead(403)
+      res.write(denied('').slice(0, 10))
+      res.end(denied('').slice(10))
+    },
+  })
+  const answer = await world.send(`GET ${ADDRESS} HTTP/1.0`, [`x-amz-access-token: ${LWA}`])
+  assert.deepEqual([answer.status, answer.values('transfer-encoding'), answer.body], [403, [], denied('')])
+})
+
+test('overhead does not count the time a caller takes to send its body', async (t) => {
+  const pair = await startPair(t)
+  const headers = { 'x-amz-access-token': pair.simulator.accessToken(), 'content-length': '2' }
+  const request = open(pair.base, 'POST', SHIPMENTS, headers)
+  request.write('{')
+  setTimeout(() => request.end('}'), 500)
+  await (await answerTo(request)).toArray()
+  const [sum] = await metricsOf(pair, 'rdt_http_overhead_seconds_sum')
+  assert.ok(Number(sum?.split(' ')[1]) < 0.3, sum)
+})
