@@ -224,6 +224,18 @@ test('bodies that are not read are throttled all the same: 13 at once, no 429', 
   assert.equal(pair.mints().length, 13)
 })
 
+test("Amazon's 429 to one that is not read slows the next one down, and passes on as it came", async (t) => {
+  const pair = await startPair(t, { env: { SIDECAR_MINT_RATE_PER_SECOND: '5' } })
+  pair.simulator.control({ mintRatePerSecond: 5, fail: [{ on: 'mint', times: 1, as: 429 }] })
+  const token = pair.simulator.accessToken()
+  const body = { restrictedResources: [ADDRESS, ADDRESS] }
+  const first = await post(pair, body, token)
+  assert.deepEqual([first.status, verdictOf(first)], [429, 'not-restricted'])
+  assert.equal((await post(pair, body, token)).status, 200)
+  const [one, two] = pair.mints()
+  assert.ok((two?.at ?? 0) - (one?.at ?? 0) >= 190, "the bucket is empty: a permit's time")
+})
+
 test('one that waited too long for its turn is told so, and is not sent later', async (t) => {
   const pair = await startPair(t, { env: { SIDECAR_MINT_BURST: '1', SIDECAR_MINT_MAX_WAIT_MS: '300' } })
   const token = pair.simulator.accessToken()
