@@ -27,7 +27,7 @@ const SLACK_MS = 5
 const MAX_PENALTY = 16
 
 /** Milliseconds between two permits. */
-export const intervalMsOf = (ratePerSecond: number): number => 1000 / ratePerSecond + SLACK_MS
+const intervalMsOf = (ratePerSecond: number): number => 1000 / ratePerSecond + SLACK_MS
 
 /**
  * The rate in force once Amazon has named `told` (x-amzn-RateLimit-Limit): never below the configured one, and a configured

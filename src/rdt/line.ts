@@ -87,4 +87,3 @@ export const createLine = <W extends Waiting>({ maxResources, windowMs, maxDista
     },
   }
 }
-export type Line<W extends Waiting> = ReturnType<typeof createLine<W>>

@@ -21,10 +21,9 @@ export type Reach = 'credential' | 'operation' | 'resource'
 
 export const reachOf = ({ status, message, details }: Refused): Reach => {
   if (status === 401 || (status === 403 && blamesToken(details))) return 'credential'
-  if (status === 403 || namesElements(message) || /not have access to some or all requested resource/i.test(message))
-    return 'operation'
-  return 'resource'
+  return status === 403 || namesElements(message) || ROLE_MISSING.test(message) ? 'operation' : 'resource'
 }
+const ROLE_MISSING = /not have access to some or all requested resource/i
 
 /** The details of a 403 that the token itself is to blame for: expired, revoked or malformed. Empty: role or scope. */
 export const blamesToken = (details: string): boolean => /expired|revoked|malformed/i.test(details)

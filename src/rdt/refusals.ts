@@ -13,11 +13,13 @@ export type Question = { readonly origin: string; readonly credential: Credentia
 
 const PERMANENT_MS = 300_000
 const PASSING_MS = 10_000
+const MOST_TEXT = 16_384 // Amazon's refusals have some hundred characters
 
 export const createRefusals = (options: { readonly maxEntries: number; readonly now: () => number }) => {
   const entries = createExpiringMap<Refused>(options)
   return {
     remember: (question: Question, refusal: Refused): void => {
+      if (refusal.answer.body.length > MOST_TEXT) return
       const life = refusal.status === 400 ? PERMANENT_MS : PASSING_MS
       entries.set(keyFor(reachOf(refusal), question), refusal, life)
     },

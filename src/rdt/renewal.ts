@@ -9,12 +9,15 @@ export type RenewalPolicy = {
 
 /**
  * The moment from which use renews it, spread over the first half of what is then left so that a fleet does not renew in
- * step. Never, where its life is too short. `random`: 0 to 1. An hour's RDT, 0.8, a minute's margin: from 48:00 to 53:30.
+ * step. Where the margin begins before that share of its life is over, it is that share of its usable life. `random`: 0 to 1.
+ * An hour's RDT, 0.8, a minute's margin: from 48:00 to 53:30.
  */
 export const refreshAtOf = (policy: RenewalPolicy, mintedAt: number, expiresAt: number, random: number): number => {
-  const due = (expiresAt - mintedAt) * policy.refreshAfter
-  const last = expiresAt - mintedAt - policy.expiryMarginMs
-  return due < last ? mintedAt + due + ((last - due) / 2) * random : Number.POSITIVE_INFINITY
+  const life = expiresAt - mintedAt
+  const usable = life - policy.expiryMarginMs
+  const share = life * policy.refreshAfter
+  const due = share < usable ? share : usable * policy.refreshAfter
+  return due < usable ? mintedAt + due + ((usable - due) / 2) * random : Number.POSITIVE_INFINITY
 }
 
 /** How long a renewal may wait for company in its mint: a quarter of what the old RDT has left. Milliseconds. */

@@ -236,3 +236,9 @@ test('what was refused is not asked for again: five minutes for a 400, some seco
     assert.equal(made.calls(), 2)
   }
 })
+
+test('a refusal of the length of a book is told and not kept', async () => {
+  const made = build(async () => refused('No. '.repeat(10_000)))
+  for (let i = 0; i < 2; i += 1) assert.equal((await made.get()).kind, 'refused')
+  assert.equal(made.calls(), 2)
+})

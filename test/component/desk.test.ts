@@ -167,7 +167,7 @@ test('a refused batch without a hint is halved: sixteen operations, one guilty, 
 })
 
 test('each of several guilty gets the words that were meant for it', async () => {
-  const words: Readonly<Record<string, string>> = { '/1': 'Could not match one', '/2': 'Could not match two' }
+  const words: Readonly<Record<string, string>> = { '/1': 'Wrong in one way', '/2': 'Wrong in another' }
   const made = startMinting(async (n, { restrictedResources }) => {
     const bad = restrictedResources.find(({ path }) => path in words)
     return bad ? refused(words[bad.path] ?? '') : token(n)
@@ -175,7 +175,7 @@ test('each of several guilty gets the words that were meant for it', async () =>
   const results = await Promise.all(many(4, (i) => made.get(`/${i}`)))
   assert.deepEqual(
     results.map((result) => (result.kind === 'refused' ? result.message : result.kind)),
-    ['token', 'Could not match one', 'Could not match two', 'token'],
+    ['token', 'Wrong in one way', 'Wrong in another', 'token'],
   )
 })
 

@@ -139,6 +139,7 @@ test('whom a refusal concerns', () => {
   assert.equal(reach(403, 'x', 'The access token you provided is revoked, malformed or invalid.'), 'credential')
   assert.equal(reach(401, 'Unauthorized'), 'credential')
   assert.equal(reach(403, 'Access to requested resource is denied.'), 'operation')
+  assert.equal(reach(400, 'Could not match input arguments'), 'resource')
   assert.equal(reach(400, 'Invalid or unsupported document ID found'), 'resource')
   assert.equal(reach(400, 'Empty target resource arguement found'), 'resource')
   assert.equal(reach(404, 'Not found'), 'resource')

@@ -12,24 +12,32 @@ test("an hour's RDT with the defaults: due between 48:00 and 53:30, ready 59:00 
   assert.equal(patienceMs(59 * MINUTE - due(1)), 82_500)
 })
 
-test('1 turns it off, and so does a life too short for it', () => {
+test('1 turns it off; a life that the margin uses up is never renewed', () => {
   assert.equal(refreshAtOf({ refreshAfter: 1, expiryMarginMs: 0 }, 0, 3_600_000, 0.5), Number.POSITIVE_INFINITY)
-  assert.equal(refreshAtOf({ refreshAfter: 0.8, expiryMarginMs: MINUTE }, 0, 90_000, 0), Number.POSITIVE_INFINITY)
+  assert.equal(refreshAtOf({ refreshAfter: 1, expiryMarginMs: MINUTE }, 0, 3_600_000, 0.5), Number.POSITIVE_INFINITY)
+  assert.equal(refreshAtOf({ refreshAfter: 0.8, expiryMarginMs: MINUTE }, 0, MINUTE, 0), Number.POSITIVE_INFINITY)
 })
 
-test('property: never before its share of the life is over, and with half of the rest or more to go', () => {
+test('a wide margin or a short life does not turn it off: the share is then one of the usable life', () => {
+  assert.equal(refreshAtOf({ refreshAfter: 0.8, expiryMarginMs: MINUTE }, 0, 90_000, 0), 24_000)
+  assert.equal(refreshAtOf({ refreshAfter: 0.8, expiryMarginMs: 15 * MINUTE }, 0, 60 * MINUTE, 0), 36 * MINUTE)
+})
+
+test('property: never before its share is over, and with half of the rest or more to go', () => {
+  const share = fc.double({ min: 0.01, max: 0.99, noNaN: true })
   const cases = fc.tuple(
-    fc.double({ min: 0.01, max: 1, noNaN: true }),
-    fc.nat(7200),
+    share,
+    fc.integer({ min: 1, max: 7200 }),
     fc.nat(600),
     fc.double({ min: 0, max: 1, noNaN: true }),
   )
   fc.assert(
     fc.property(cases, ([refreshAfter, lifeS, marginS, random]) => {
       const at = refreshAtOf({ refreshAfter, expiryMarginMs: marginS * 1000 }, 5, 5 + lifeS * 1000, random) - 5
-      if (at === Number.POSITIVE_INFINITY) return
-      const due = lifeS * 1000 * refreshAfter
-      assert.ok(at >= due - 1e-6 && at <= due + ((lifeS - marginS) * 1000 - due) / 2 + 1e-6)
+      const usable = (lifeS - marginS) * 1000
+      if (usable <= 0) return void assert.equal(at, Number.POSITIVE_INFINITY)
+      const due = lifeS * 1000 * refreshAfter < usable ? lifeS * 1000 * refreshAfter : usable * refreshAfter
+      assert.ok(at >= due - 1e-6 && at <= due + (usable - due) / 2 + 1e-6)
     }),
   )
 })
