@@ -160,7 +160,7 @@ export const createBroker = (options: BrokerOptions) => {
   /** Resolves to a token or to why there is none; rejects only on a bug. */
   const get = (request: RdtRequest): Promise<RdtResult> => {
     const until = now() + maxWaitMs
-    return options.dropRefusedElements && !request.need.exact ? findLean(request, until) : find(request, until)
+    return options.dropRefusedElements && request.trigger !== 'caller' ? findLean(request, until) : find(request, until)
   }
 
   return {

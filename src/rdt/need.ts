@@ -16,7 +16,7 @@ export type Need = {
   readonly targetApplication?: string | undefined
   /** Catalogue id of the one resource's operation: Amazon's roles judge all its resources alike. */
   readonly operation?: string | undefined
-  /** The RDT is for handing over: it may open nothing that was not asked for. */
+  /** The RDT may open nothing that was not asked for: it is for handing over, or for a sandbox. */
   readonly exact?: boolean
   /** A report document of which nobody has told the type: Amazon may say that it is not restricted. */
   readonly unsure?: boolean
@@ -78,8 +78,9 @@ export const planCall = (policy: Policy, situation: Situation): Plan => {
     return { kind: 'pass', verdict: 'skipped', reason: 'operation' }
   if (situation.sandboxEndpoint && !policy.sandbox) return { kind: 'pass', verdict: 'skipped', reason: 'sandbox' }
   const plan = swap(policy, resourceFor(policy, operation, target, steering), steering, operation)
-  if (!document) return plan
-  return { ...plan, document, need: { ...plan.need, unsure: document !== 'restricted' } }
+  // The sandbox knows certain mints, each as it stands.
+  const need = situation.sandboxEndpoint ? { ...plan.need, exact: true } : plan.need
+  return document ? { ...plan, document, need: { ...need, unsure: document !== 'restricted' } } : { ...plan, need }
 }
 
 const resourceFor = (policy: Policy, operation: Operation, target: SafeTarget, steering: Steering) => {

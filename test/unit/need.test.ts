@@ -2,7 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { createCredentials } from '../../src/rdt/credential.ts'
-import { keyOf, type Need, type Policy, planCall, type RestrictedResource, type Steering } from '../../src/rdt/need.ts'
+import {
+  type DocumentStanding,
+  keyOf,
+  type Need,
+  type Policy,
+  planCall,
+  type RestrictedResource,
+  type Steering,
+} from '../../src/rdt/need.ts'
 import { createCatalogue, DATA_ELEMENTS, type Operation } from '../../src/sp-api/operations.ts'
 import { recognise } from '../../src/sp-api/recognise.ts'
 import { shippedCatalogue, shippedOperations } from '../support/catalogue.ts'
@@ -20,16 +28,24 @@ type Extra = {
   callerHasRdt?: boolean
   sandboxEndpoint?: boolean
   catalogue?: ReturnType<typeof createCatalogue>
+  document?: DocumentStanding
 }
 
 const plan = (
   request: string,
-  { policy, steering = {}, callerHasRdt = false, sandboxEndpoint = false, catalogue = shippedCatalogue }: Extra = {},
+  {
+    policy,
+    steering = {},
+    callerHasRdt = false,
+    sandboxEndpoint = false,
+    catalogue = shippedCatalogue,
+    document,
+  }: Extra = {},
 ) => {
   const [method = '', target = ''] = request.split(' ')
   const recognition = recognise(catalogue, method, target)
   assert.ok(recognition.kind !== 'unsafe')
-  return planCall({ ...POLICY, ...policy }, { recognition, method, steering, callerHasRdt, sandboxEndpoint })
+  return planCall({ ...POLICY, ...policy }, { recognition, method, steering, callerHasRdt, sandboxEndpoint, document })
 }
 const needOf = (request: string, extra?: Extra): Need & { readonly resource: RestrictedResource } => {
   const made = plan(request, extra)
@@ -100,6 +116,21 @@ test('skipped: by header, by row (unless the header says auto), on a sandbox (un
   assert.equal(reason({ catalogue: skipping, steering: { mode: 'auto' } }), 'swap')
   assert.equal(reason({ sandboxEndpoint: true }), 'skipped;sandbox')
   assert.equal(reason({ sandboxEndpoint: true, policy: { sandbox: true } }), 'swap')
+})
+
+test('what a sandbox mints shares its mint with nothing', () => {
+  const sandbox = needOf('GET /orders/v0/orders/1', { sandboxEndpoint: true, policy: { sandbox: true } })
+  assert.deepEqual([sandbox.exact, needOf('GET /orders/v0/orders/1').exact], [true, undefined])
+})
+
+test('a report document: unsure unless its type is known to be restricted', () => {
+  const made = (document: 'restricted' | 'unrestricted' | 'unknown') => {
+    const one = plan('GET /reports/2021-06-30/documents/x', { document })
+    return one.kind === 'swap' && [one.document, one.need.unsure]
+  }
+  assert.deepEqual(made('restricted'), ['restricted', false])
+  assert.deepEqual(made('unknown'), ['unknown', true])
+  assert.deepEqual(made('unrestricted'), ['unrestricted', true])
 })
 
 test('force mints a specific RDT for any path, but for none that can be read in two ways', () => {
