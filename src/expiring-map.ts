@@ -20,7 +20,7 @@ export type ExpiringMap<V> = {
 
 const REMOVALS: Readonly<Record<string, Removal>> = { evict: 'capacity', expire: 'expired', delete: 'deleted' }
 
-export const createExpiringMap = <V extends object | boolean>(options: ExpiringMapOptions): ExpiringMap<V> => {
+export const createExpiringMap = <V extends object>(options: ExpiringMapOptions): ExpiringMap<V> => {
   const { maxEntries, now, onRemoval } = options
   const entries = new LRUCache<string, V>({
     max: maxEntries,

@@ -43,15 +43,15 @@ export const createSwapper = ({ exchange, origin, broker, documents, now }: Swap
     plan: Swap,
     credential: Credential,
   ): Promise<void> => {
-    const arrivedAt = now()
     const received = await receive(req, res, credential)
     if (!received) return
     const whenGone = (listener: () => void) => void res.once('close', listener)
     const request: RdtRequest = { origin, credential, need: plan.need, trigger: 'miss', whenGone }
     const errand = { req, res, plan, request, ...received }
     if (plan.document === 'unrestricted') return sendUnrestricted(errand)
+    const askedAt = now()
     const result = await broker.get(request)
-    if (result.kind !== 'token' || result.from === 'minted') callOf(res).waitedMs = now() - arrivedAt
+    if (result.kind !== 'token' || result.from === 'minted') callOf(res).waitedMs += now() - askedAt
     return deliver(errand, result)
   }
 

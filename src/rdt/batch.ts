@@ -1,5 +1,5 @@
 /** Pure: which resources share a mint, and how a refused mint is taken apart to find the guilty. */
-import { elementsText, keyOf, type Need } from './need.ts'
+import { asksFor, elementsText, keyOf, type Need } from './need.ts'
 import { type Refused, reachOf, refusedElements } from './refusal.ts'
 
 type Wish = { readonly need: Need }
@@ -55,6 +55,3 @@ export const divide = <W extends Wish>(
   const middle = alike.length >> 1
   return [alike.slice(0, middle).flat(), alike.slice(middle).flat()]
 }
-
-const asksFor = ({ resources }: Need, elements: readonly string[]): boolean =>
-  resources.some(({ dataElements = [] }) => dataElements.some((element) => elements.includes(element)))

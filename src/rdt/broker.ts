@@ -3,11 +3,10 @@
  * all who wait. Promises: a caller waits no longer than `maxWaitMs`; one who leaves fails nobody else; eviction never touches a
  * mint in flight; a renewal that fails is felt only when the old RDT ends.
  */
-import type { DataElement } from '../sp-api/operations.ts'
 import type { Entry, Rdt, TokenCache } from './cache.ts'
 import type { MintResult } from './desk.ts'
 import type { Minter, Order, Progress, Trigger } from './minter.ts'
-import { addsUp, keyOf, type Need, without } from './need.ts'
+import { addsUp, asksFor, keyOf, type Need, without } from './need.ts'
 import { refusedElements } from './refusal.ts'
 import type { Question, Refusals } from './refusals.ts'
 import { backoffMs, patienceMs } from './renewal.ts'
@@ -153,7 +152,7 @@ export const createBroker = (options: BrokerOptions) => {
   const lean = (request: RdtRequest): RdtRequest => {
     const refusal = refusals.of(request)
     const elements = refusal ? refusedElements(refusal) : []
-    if (!elements.some((element) => asksFor(request.need, element))) return request
+    if (!asksFor(request.need, elements)) return request
     return lean({ ...request, need: without(request.need, elements) })
   }
 
@@ -180,9 +179,6 @@ export type Broker = ReturnType<typeof createBroker>
 
 /** An RDT to hand over opens what was asked for and nothing else. */
 const suits = (rdt: Rdt, need: Need): boolean => !need.exact || rdt.resources === need.resources.length
-
-const asksFor = ({ resources }: Need, element: DataElement): boolean =>
-  resources.some(({ dataElements }) => dataElements?.includes(element))
 
 /** Why a caller's patience ran out: a mint that fails or hangs is Amazon's trouble, waiting for its turn the usage plan's. */
 const overdue = (progress: Progress): MintResult => {

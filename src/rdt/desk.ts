@@ -11,7 +11,7 @@ import { createLine, type Waiting } from './line.ts'
 import type { Order, Progress } from './minter.ts'
 import type { Refused } from './refusal.ts'
 import type { Refusals } from './refusals.ts'
-import { createSettler, retryAfterS } from './settle.ts'
+import { createSettler, type InTurn, retryAfterS, UNWANTED } from './settle.ts'
 import type { MintAnswer } from './tokens-api.ts'
 
 type Minted = { readonly kind: 'minted'; readonly rdt: Rdt; readonly ratePerSecond?: number | undefined }
@@ -106,13 +106,12 @@ export const createDesk = (options: DeskOptions) => {
       return
     }
     turnAsked = true
-    void turn(now())
+    void turn()
   }
 
-  const turn = async (askedAt: number): Promise<void> => {
+  const turn = async (): Promise<void> => {
     let batch: Places = []
     const mint = () => {
-      options.onTurn(now() - askedAt)
       tell(batch, 'attempting')
       return attempt(batch)
     }
@@ -123,7 +122,7 @@ export const createDesk = (options: DeskOptions) => {
       return batch.length > 0
     }
     try {
-      const answer = await limiter.run(mint, wanted)
+      const answer = await inTurn(mint, wanted)
       if (answer !== NOT_WANTED) await settle(batch, answer)
     } catch (bug) {
       for (const { fail } of batch) fail(bug)
@@ -132,6 +131,15 @@ export const createDesk = (options: DeskOptions) => {
     flying -= 1
     for (const { family } of batch) scouting.delete(family)
     arm()
+  }
+
+  const inTurn: InTurn = (mint, wanted, priority) => {
+    const askedAt = now()
+    const measured = () => {
+      options.onTurn(now() - askedAt)
+      return mint()
+    }
+    return limiter.run(measured, wanted, priority)
   }
 
   /** Who goes with the mint whose turn has come. */
@@ -151,8 +159,11 @@ export const createDesk = (options: DeskOptions) => {
 
   /** Lets go of those whom nobody waits for any more, and of those whose answer was learned from another's. */
   const discard = (): void => {
-    for (const place of line.remove((one) => !one.wanted())) place.done({ kind: 'unwanted' })
-    for (const place of line.remove((one) => refusals.of(one) !== undefined)) place.done(refusals.of(place) as Refused)
+    line.remove((one) => {
+      const answer = one.wanted() ? refusals.of(one) : UNWANTED
+      if (answer) one.done(answer)
+      return answer !== undefined
+    })
   }
 
   const giveUp = (places: Places): void => {
@@ -179,7 +190,7 @@ export const createDesk = (options: DeskOptions) => {
     const refusedOnes = guesses.filter((outcome) => outcome === 'refused').length
     return refusedOnes * 3 > guesses.length ? 1 : maxResources
   }
-  const settle = createSettler({ ...options, tell, onOutcome })
+  const settle = createSettler({ ...options, inTurn, tell, onOutcome })
 
   const forgetIfIdle = (): void => {
     if (flying === 0 && !turnAsked && line.length() === 0 && limiter.full()) options.onIdle()

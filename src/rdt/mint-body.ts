@@ -1,4 +1,5 @@
 /** Pure: reads the body of a caller's own createRestrictedDataToken. What is not exactly of Amazon's model is not read. */
+import { parseJson } from '../sp-api/json.ts'
 import { APPLICATION_ID, DATA_ELEMENTS, MOST_RESOURCES } from '../sp-api/operations.ts'
 import type { Need, RestrictedResource } from './need.ts'
 
@@ -7,7 +8,11 @@ import type { Need, RestrictedResource } from './need.ts'
  * we do, or refuse: unknown keys, a resource twice, a data element that the model does not have.
  */
 export const readMintBody = (body: Buffer, targetApplication?: string): Need | undefined => {
-  const { restrictedResources, targetApplication: named = targetApplication, ...unknown } = Object(parsed(body))
+  const {
+    restrictedResources,
+    targetApplication: named = targetApplication,
+    ...unknown
+  } = Object(parseJson(body.toString('utf8')))
   if (Object.keys(unknown).length > 0 || !Array.isArray(restrictedResources)) return undefined
   if (named !== undefined && !(typeof named === 'string' && APPLICATION_ID.test(named))) return undefined
   const distinct = new Set(restrictedResources.map((one) => JSON.stringify([one?.method, one?.path])))
@@ -25,11 +30,3 @@ const isResource = (value: unknown): value is RestrictedResource => {
 }
 
 const isElement = (value: unknown): boolean => DATA_ELEMENTS.some((element) => element === value)
-
-const parsed = (body: Buffer): unknown => {
-  try {
-    return JSON.parse(body.toString('utf8'))
-  } catch {
-    return undefined
-  }
-}

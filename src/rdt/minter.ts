@@ -1,20 +1,15 @@
 /** Mints for everybody: a desk per endpoint and credential, kept only while it has something to remember. Does not know who waits (broker.ts does). */
 import { type Breaker, createBreaker } from './breaker.ts'
-import type { Credential } from './credential.ts'
 import { type Attempt, createDesk, type Desk, type DeskPlan, type MintResult } from './desk.ts'
 import { createLimiter } from './limiter.ts'
-import type { Need } from './need.ts'
-import type { Refusals } from './refusals.ts'
+import type { Question, Refusals } from './refusals.ts'
 import { type RenewalPolicy, refreshAtOf } from './renewal.ts'
 import type { MintAnswer, TokensApi } from './tokens-api.ts'
 
 /** Why a mint is made: for a caller's call, ahead of expiry, for a call whose token Amazon no longer took, for a caller who mints. */
 export type Trigger = 'miss' | 'refresh' | 'replay' | 'caller'
 
-export type Order = {
-  readonly origin: string
-  readonly credential: Credential
-  readonly need: Need
+export type Order = Question & {
   readonly trigger: Trigger
   /** Callers who wait for it; a renewal may have none. */
   readonly waiters: () => number

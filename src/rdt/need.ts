@@ -77,10 +77,8 @@ export const planCall = (policy: Policy, situation: Situation): Plan => {
   if (operation.mode === 'skip' && steering.mode !== 'auto')
     return { kind: 'pass', verdict: 'skipped', reason: 'operation' }
   if (situation.sandboxEndpoint && !policy.sandbox) return { kind: 'pass', verdict: 'skipped', reason: 'sandbox' }
-  const plan = swap(policy, resourceFor(policy, operation, target, steering), steering, operation)
-  // The sandbox knows certain mints, each as it stands.
-  const need = situation.sandboxEndpoint ? { ...plan.need, exact: true } : plan.need
-  return document ? { ...plan, document, need: { ...need, unsure: document !== 'restricted' } } : { ...plan, need }
+  const plan = swap(policy, situation, resourceFor(policy, operation, target, steering), operation)
+  return document ? { ...plan, document, need: { ...plan.need, unsure: document !== 'restricted' } } : plan
 }
 
 const resourceFor = (policy: Policy, operation: Operation, target: SafeTarget, steering: Steering) => {
@@ -92,23 +90,31 @@ const resourceFor = (policy: Policy, operation: Operation, target: SafeTarget, s
 }
 
 // A path that can be read in two ways must not be named in a mint: the RDT could be for the other one.
-const forced = (policy: Policy, { recognition, method, steering }: Situation): Plan => {
+const forced = (policy: Policy, situation: Situation): Plan => {
+  const { recognition, method, steering } = situation
   const { target } = recognition
   if (target.odd) return { kind: 'unsafe', why: 'it can be read in more than one way, so no RDT can be asked for it' }
   if (recognition.kind === 'restricted') {
     const { operation } = recognition
-    return swap(policy, resourceFor(policy, operation, target, { ...steering, scope: 'specific' }), steering, operation)
+    const resource = resourceFor(policy, operation, target, { ...steering, scope: 'specific' })
+    return swap(policy, situation, resource, operation)
   }
   const { dataElements } = steering
-  return swap(policy, { method, path: target.path, ...(dataElements && { dataElements }) }, steering)
+  return swap(policy, situation, { method, path: target.path, ...(dataElements && { dataElements }) })
 }
 
-const swap = (policy: Policy, resource: RestrictedResource, steering: Steering, operation?: Operation): Swap => ({
+const swap = (
+  policy: Policy,
+  { steering, sandboxEndpoint }: Situation,
+  resource: RestrictedResource,
+  operation?: Operation,
+): Swap => ({
   kind: 'swap',
   need: {
     resources: [resource],
     targetApplication: steering.targetApplication ?? policy.targetApplication ?? undefined,
     operation: operation?.id ?? `${resource.method} ${resource.path}`,
+    ...(sandboxEndpoint && { exact: true }), // the sandbox knows certain mints, each as it stands
   },
   onMintFailure: operation?.onMintFailure ?? policy.onMintFailure,
 })
@@ -141,6 +147,10 @@ export const addsUp = (resources: readonly RestrictedResource[]): boolean =>
 /** The elements in one order; null where the operation takes none. */
 export const elementsText = (elements: RestrictedResource['dataElements']): string | null =>
   elements ? [...elements].sort().join() : null
+
+/** Whether it asks for any of these data elements. */
+export const asksFor = ({ resources }: Need, elements: readonly DataElement[]): boolean =>
+  resources.some(({ dataElements = [] }) => dataElements.some((element) => elements.includes(element)))
 
 /** The same need without these data elements. */
 export const without = (need: Need, elements: readonly DataElement[]): Need => ({

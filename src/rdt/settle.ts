@@ -6,23 +6,27 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { divide } from './batch.ts'
 import type { Breaker } from './breaker.ts'
 import type { Attempt, MintResult, Place, Places } from './desk.ts'
-import { type Limiter, NOT_WANTED } from './limiter.ts'
+import { NOT_WANTED } from './limiter.ts'
 import type { Progress } from './minter.ts'
 import type { Refused } from './refusal.ts'
 import type { Refusals } from './refusals.ts'
 import type { MintAnswer } from './tokens-api.ts'
 
 export type SettlerOptions = {
-  readonly limiter: Limiter
+  readonly inTurn: InTurn
   readonly breaker: Breaker
   readonly refusals: Refusals
   readonly attempt: (places: Places) => Promise<Attempt>
-  readonly onTurn: (waitedMs: number) => void
   readonly onOutcome: (place: Place, outcome: 'minted' | 'refused') => void
   readonly tell: (places: Places, progress: Progress) => void
-  readonly now: () => number
   readonly random: () => number
 }
+/** Makes a mint when the usage plan allows it; see limiter.ts. */
+export type InTurn = (
+  mint: () => Promise<Attempt>,
+  wanted: () => boolean,
+  priority?: number,
+) => Promise<Attempt | typeof NOT_WANTED>
 type Standing = Exclude<MintResult, { kind: 'throttled' }>
 
 // Three attempts, 100 to 400 ms apart: what passes by is passed, what lasts is told.
@@ -31,7 +35,7 @@ const BACKOFF_MS = 200
 const RETRY_FIRST = 4 // below bottleneck's default of 5: whoever was tried before goes before newcomers
 
 export const createSettler = (options: SettlerOptions) => {
-  const { limiter, breaker, refusals, attempt, tell, now } = options
+  const { inTurn, breaker, refusals, attempt, tell } = options
 
   /** Answers them all; `first` is the answer that has come already. Resolves to whether all of them were minted. */
   const settle = async (places: Places, first?: Attempt): Promise<boolean> => {
@@ -68,8 +72,11 @@ export const createSettler = (options: SettlerOptions) => {
     let left = places
     let failures = 0
     const wanted = (): boolean => {
-      for (const one of left) if (!one.wanted()) one.done({ kind: 'unwanted' })
-      left = left.filter((one) => one.wanted())
+      left = left.filter((one) => {
+        const is = one.wanted()
+        if (!is) one.done(UNWANTED)
+        return is
+      })
       return left.length > 0
     }
     for (let answer = first; ; ) {
@@ -83,19 +90,17 @@ export const createSettler = (options: SettlerOptions) => {
           return [{ kind: 'unavailable', why, retryAfterS: retryAfterS(breaker.openForMs()) }, left]
         await delay(BACKOFF_MS * failures * (0.5 + options.random() / 2))
       }
-      const askedAt = now()
-      const again = () => {
-        options.onTurn(now() - askedAt)
-        return attempt(left)
-      }
-      const next = await limiter.run(again, wanted, RETRY_FIRST)
-      if (next === NOT_WANTED) return [{ kind: 'unwanted' }, []]
+      const next = await inTurn(() => attempt(left), wanted, RETRY_FIRST)
+      if (next === NOT_WANTED) return [UNWANTED, []]
       answer = next
     }
   }
 
   return settle
 }
+
+/** Everybody has left. */
+export const UNWANTED = { kind: 'unwanted' } as const
 
 /** Whole seconds, one at the least. */
 export const retryAfterS = (ms: number): number => Math.max(1, Math.ceil(ms / 1000))

@@ -4,6 +4,7 @@
  */
 import { TOKENS_PATH } from '../sp-api/endpoints.ts'
 import { firstError, systemCode } from '../sp-api/errors.ts'
+import { parseJson } from '../sp-api/json.ts'
 import type { Need } from './need.ts'
 import type { Refused } from './refusal.ts'
 
@@ -74,7 +75,7 @@ const answerOf = (response: Response, text: string): MintAnswer => {
 }
 
 const success = (text: string, rate: ReturnType<typeof rateOf>): MintAnswer | undefined => {
-  const body = parsed(text)
+  const body = parseJson(text)
   const { restrictedDataToken: rdt, expiresIn } = body?.payload ?? body ?? {} // Amazon's 2021 guide showed the wrapper
   if (typeof rdt !== 'string' || !/^[\x21-\x7e]+$/.test(rdt)) return undefined
   return { kind: 'success', rdt, ...(plausible(expiresIn) && { expiresInMs: expiresIn * 1000 }), ...rate }
@@ -100,15 +101,6 @@ const rateOf = ({ headers }: Response): { ratePerSecond?: number } => {
 // Amazon's is 3600. Nobody would know what more than a day means.
 const plausible = (expiresIn: unknown): expiresIn is number =>
   typeof expiresIn === 'number' && expiresIn > 0 && expiresIn <= 86_400
-
-// biome-ignore lint/suspicious/noExplicitAny: read field by field, each one checked
-const parsed = (text: string): any => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
 
 const MAX_ANSWER_BYTES = 262_144 // an RDT grows with its resources; its size is undocumented
 

@@ -121,6 +121,7 @@ test('skipped: by header, by row (unless the header says auto), on a sandbox (un
 test('what a sandbox mints shares its mint with nothing', () => {
   const sandbox = needOf('GET /orders/v0/orders/1', { sandboxEndpoint: true, policy: { sandbox: true } })
   assert.deepEqual([sandbox.exact, needOf('GET /orders/v0/orders/1').exact], [true, undefined])
+  assert.equal(needOf('GET /orders/v0/orders/1', { sandboxEndpoint: true, steering: { mode: 'force' } }).exact, true)
 })
 
 test('a report document: unsure unless its type is known to be restricted', () => {
