@@ -3,6 +3,7 @@ import { parseArgs, styleText } from 'node:util'
 import { createSidecar } from '../sidecar.ts'
 import { documentId } from '../simulator/reports.ts'
 import { createSimulator } from '../simulator/simulator.ts'
+import type { LogEntry, Simulator } from '../simulator/types.ts'
 import { type Command, configOf, runtimeOf } from './command.ts'
 import { burstText, economyOf, type Paint, steadyText, tableOf, tryByHand } from './demo-report.ts'
 import { type Ask, burstOf, type DemoCall, medianOf, steadily, workOf } from './demo-workload.ts'
@@ -23,51 +24,10 @@ export const demo: Command = async (io) => {
   const [base, adminBase] = [data[0]?.port, admin.port].map((port) => `http://127.0.0.1:${port}`) as [string, string]
 
   io.out(`Simulated SP-API at ${amazon}, sidecar at ${base}. Two sellers fetch their orders, a label and a report.\n\n`)
-  const calls: DemoCall[] = []
-  await Promise.all(
-    ['seller-a', 'seller-b'].map((seller) => workOf(asker(base, simulator.accessToken(seller), calls), documentId(1))),
-  )
-  const log = simulator.log()
-  const mints = log.filter(({ kind }) => kind === 'mint')
-  io.out(tableOf(calls, paint))
-
-  const token = simulator.accessToken('seller-a')
-  const cached = '/orders/v0/orders/902-1845936-5435001/address'
-  const get = (host: string) => () => fetch(host + cached, { headers: { [TOKEN]: token } }).then((res) => res.text())
-  await medianOf(SAMPLES, get(amazon)) // warms both sides
-  await medianOf(SAMPLES, get(base))
-  io.out(
-    `\n${economyOf(
-      {
-        restricted: calls.filter(({ verdict }) => verdict !== 'not-restricted').length,
-        mints: mints.length,
-        throttled: mints.filter(({ status }) => status === 429).length,
-        personal: log.filter(({ kind, pii }) => kind === 'call' && pii).length,
-        directMs: await medianOf(SAMPLES, get(amazon)),
-        throughMs: await medianOf(SAMPLES, get(base)),
-      },
-      paint,
-    )}`,
-  )
-
-  const through = asker(base, simulator.accessToken('seller-c'), calls)
-  const mintsFrom = (start: number) => simulator.log().filter(({ kind, at }) => kind === 'mint' && at >= start)
-  const burstAt = performance.now()
-  const ms = await burstOf(BURST, (target) => through('getOrderAddress', 'GET', target, { 'x-rdt-scope': 'specific' }))
-  const shared = mintsFrom(burstAt)
-  const refused = shared.filter(({ status }) => status === 429).length
-  io.out(burstText({ orders: BURST, mints: shared.length, throttled: refused, ms }, paint))
-
-  simulator.control({ rdtSeconds: LIFE_S })
-  const steadyAt = performance.now()
-  const steady: DemoCall[] = []
-  const again = asker(base, simulator.accessToken('seller-d'), steady)
-  await steadily(2.5 * LIFE_S * 1000, 25, (target) => again('getOrderAddress', 'GET', target))
-  const waited = steady.filter(({ verdict }) => verdict !== 'hit').length
-  const renewals = mintsFrom(steadyAt).length - waited
-  io.out(steadyText({ calls: steady.length, waited, renewals, lifeS: LIFE_S }, paint))
-  simulator.control({ rdtSeconds: 3600 })
-
+  const stage: Stage = { simulator, amazon, base, paint }
+  io.out(await showDay(stage))
+  io.out(await showBurst(stage))
+  io.out(await showRenewal(stage))
   if (!values.once) {
     io.out(tryByHand(amazon, base, adminBase, paint))
     await stopped
@@ -76,6 +36,57 @@ export const demo: Command = async (io) => {
   await simulator.close()
   return 0
 }
+
+type Stage = { readonly simulator: Simulator; readonly amazon: string; readonly base: string; readonly paint: Paint }
+
+const showDay = async ({ simulator, amazon, base, paint }: Stage): Promise<string> => {
+  const calls: DemoCall[] = []
+  await Promise.all(
+    ['seller-a', 'seller-b'].map((seller) => workOf(asker(base, simulator.accessToken(seller), calls), documentId(1))),
+  )
+  const mints = mintsSince(simulator, 0)
+  const personal = simulator.log().filter(({ kind, pii }) => kind === 'call' && pii).length
+
+  const token = simulator.accessToken('seller-a')
+  const cached = '/orders/v0/orders/902-1845936-5435001/address'
+  const get = (host: string) => () => fetch(host + cached, { headers: { [TOKEN]: token } }).then((res) => res.text())
+  await medianOf(SAMPLES, get(amazon)) // warms both sides
+  await medianOf(SAMPLES, get(base))
+  const economy = {
+    restricted: calls.filter(({ verdict }) => verdict !== 'not-restricted').length,
+    mints: mints.length,
+    throttled: throttledOf(mints),
+    personal,
+    directMs: await medianOf(SAMPLES, get(amazon)),
+    throughMs: await medianOf(SAMPLES, get(base)),
+  }
+  return `${tableOf(calls, paint)}\n${economyOf(economy, paint)}`
+}
+
+const showBurst = async ({ simulator, base, paint }: Stage): Promise<string> => {
+  const ask = asker(base, simulator.accessToken('seller-c'), [])
+  const from = performance.now()
+  const ms = await burstOf(BURST, (target) => ask('getOrderAddress', 'GET', target, { 'x-rdt-scope': 'specific' }))
+  const mints = mintsSince(simulator, from)
+  return burstText({ orders: BURST, mints: mints.length, throttled: throttledOf(mints), ms }, paint)
+}
+
+const showRenewal = async ({ simulator, base, paint }: Stage): Promise<string> => {
+  const calls: DemoCall[] = []
+  const ask = asker(base, simulator.accessToken('seller-d'), calls)
+  const from = performance.now()
+  simulator.control({ rdtSeconds: LIFE_S })
+  await steadily(2.5 * LIFE_S * 1000, 25, (target) => ask('getOrderAddress', 'GET', target))
+  simulator.control({ rdtSeconds: 3600 })
+  const waited = calls.filter(({ verdict }) => verdict !== 'hit').length
+  const renewals = mintsSince(simulator, from).length - waited
+  return steadyText({ calls: calls.length, waited, renewals, lifeS: LIFE_S }, paint)
+}
+
+/** `since`: on the clock of `performance`, which is the simulator's. */
+const mintsSince = (simulator: Simulator, since: number): readonly LogEntry[] =>
+  simulator.log().filter(({ kind, at }) => kind === 'mint' && at >= since)
+const throttledOf = (mints: readonly LogEntry[]): number => mints.filter(({ status }) => status === 429).length
 
 const asker =
   (base: string, token: string, calls: DemoCall[]): Ask =>

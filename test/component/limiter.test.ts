@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { createLimiter, learnedRate, NOT_WANTED } from '../../src/rdt/limiter.ts'
+import { after } from '../support/many.ts'
 
 const now = () => performance.now()
 const wanted = () => true
@@ -24,7 +25,6 @@ const amazonBucket = (ratePerSecond: number, burst: number) => {
   }
   return bucket
 }
-const after = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
 test('the burst leaves at once', async () => {
   const limiter = make({ burst: 5 })

@@ -4,7 +4,8 @@ import { connect } from 'node:net'
 import { test } from 'node:test'
 import supertest from 'supertest'
 import { until } from '../support/many.ts'
-import { firstErrorOf, type Pair, startPair } from '../support/pair.ts'
+import { metric } from '../support/metric.ts'
+import { firstErrorOf, startPair } from '../support/pair.ts'
 import { closedPort, rawUpstream } from '../support/raw.ts'
 
 const ADDRESS = '/orders/v0/orders/1/address'
@@ -18,15 +19,6 @@ const expectError = async (answer: Response, name: string, status: number, code:
   assert.equal(error.code, code)
   assert.ok(error.message.length > 0 && typeof error.details === 'string')
   return error
-}
-const metric = async (pair: Pair, line: string): Promise<number> => {
-  const text = await (await fetch(`${pair.admin}/metrics`)).text()
-  return Number(
-    text
-      .split('\n')
-      .find((one) => one.startsWith(`${line} `))
-      ?.split(' ')[1] ?? Number.NaN,
-  )
 }
 
 test('unsafe-path', async (t) => {
