@@ -69,9 +69,15 @@ export const createMetrics = ({ routes, version, nodeVersion, cacheEntries, queu
   }).set({ version, node_version: nodeVersion }, 1)
   gauge('rdt_token_cache_entries', 'RDTs in the cache.', cacheEntries)
   gauge('rdt_mint_queue_length', 'Resources waiting to be minted.', queueLength)
+  const lastReload = gauge(
+    'rdt_config_last_reload_successful',
+    'Whether what the configuration files say is in force: 1, or 0 since a reload failed.',
+  )
+  lastReload.set(1) // the sidecar does not start without
 
   return {
     registry,
+    lastReload,
     requests: new Counter({
       name: 'rdt_http_requests_total',
       help: 'Calls answered, by route, method, status code and verdict.',
@@ -112,6 +118,7 @@ export const createMetrics = ({ routes, version, nodeVersion, cacheEntries, queu
       'capacity',
       'expired',
       'rejected',
+      'flushed',
     ]),
     replays: counter(
       'rdt_replays_total',

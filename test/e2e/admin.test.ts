@@ -54,7 +54,7 @@ const COUNTERS: Readonly<Record<string, Readonly<Record<string, readonly string[
   rdt_http_client_aborts_total: {},
   rdt_upstream_errors_total: { reason: ['connect', 'timeout', 'reset', 'other'] },
   rdt_token_lookups_total: { result: ['hit', 'miss', 'coalesced', 'negative'] },
-  rdt_token_evictions_total: { reason: ['capacity', 'expired', 'rejected'] },
+  rdt_token_evictions_total: { reason: ['capacity', 'expired', 'rejected', 'flushed'] },
   rdt_replays_total: { outcome: ['cured', 'failed'] },
   rdt_mint_resources_count: {},
   rdt_mint_requests_total: {
@@ -91,6 +91,7 @@ test('every series is there before the first call, at zero, with closed label va
     assert.ok(found.length > 0, name)
   }
   for (const name of GAUGES) assert.equal(read(samples, name), 0, name)
+  assert.equal(read(samples, 'rdt_config_last_reload_successful'), 1)
   assert.equal(read(samples, 'rdt_build_info', { version: '0.0.0-test', node_version: process.version }), 1)
   assert.ok(
     read(samples, 'process_cpu_seconds_total') !== undefined &&
