@@ -7,18 +7,21 @@ export type ExpiringMapOptions = {
   readonly now: () => number
   readonly onRemoval?: (reason: Removal) => void
 }
-/** `deleted`: asked for. An entry that is replaced is not removed. */
-export type Removal = 'capacity' | 'expired' | 'deleted'
+/** Why an entry went by itself: one that is deleted or replaced is not told. */
+export type Removal = 'capacity' | 'expired'
 
 export type ExpiringMap<V> = {
   readonly get: (key: string) => V | undefined
   /** `lifeMs` must be above 0; without it the entry stays until there is no room. */
   readonly set: (key: string, value: V, lifeMs?: number) => void
   readonly delete: (key: string) => void
+  readonly clear: () => void
+  /** A copy, of those that still live. */
+  readonly keys: () => readonly string[]
   readonly size: () => number
 }
 
-const REMOVALS: Readonly<Record<string, Removal>> = { evict: 'capacity', expire: 'expired', delete: 'deleted' }
+const REMOVALS: Readonly<Record<string, Removal>> = { evict: 'capacity', expire: 'expired' }
 
 export const createExpiringMap = <V extends object>(options: ExpiringMapOptions): ExpiringMap<V> => {
   const { maxEntries, now, onRemoval } = options
@@ -42,6 +45,8 @@ export const createExpiringMap = <V extends object>(options: ExpiringMapOptions)
     delete: (key) => {
       entries.delete(key)
     },
+    clear: () => entries.clear(),
+    keys: () => [...entries.keys()],
     size: () => entries.size,
   }
 }

@@ -22,6 +22,8 @@ const COMMANDS: Readonly<Record<string, readonly [summary: string, load: () => P
     'one readiness probe of a running sidecar',
     async () => (await import('./cli/healthcheck.ts')).healthcheck,
   ],
+  wait: ['return when a sidecar is ready; --timeout 60s', async () => (await import('./cli/wait.ts')).wait],
+  shutdown: ['ask a running sidecar to drain and exit', async () => (await import('./cli/shutdown.ts')).shutdown],
 }
 
 const usage = (): string =>
@@ -61,6 +63,7 @@ const ioOf = (args: string[]): Io => ({
     new Promise((resolve) => {
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
     }),
+  onHangup: (listener) => void process.on('SIGHUP', listener),
 })
 
 const isUsage = (error: unknown): boolean =>

@@ -1,20 +1,22 @@
 /** The composition root: builds everything from a Config, passes it in, and owns the sidecar's life. Features meet only here. */
 import { createHash } from 'node:crypto'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import { createServer } from 'node:http'
 import { createAdmin } from './admin/admin.ts'
-import { createApp } from './app.ts'
-import type { Config, Listener } from './config/load.ts'
-import { createHandler, type Handler } from './proxy/handle.ts'
+import { changedKeys, needingRestart } from './config/changes.ts'
+import type { Config, LoadResult } from './config/load.ts'
+import { createHandler, type Rules } from './proxy/handle.ts'
 import { createBroker } from './rdt/broker.ts'
 import { createTokenCache } from './rdt/cache.ts'
 import { createCredentials } from './rdt/credential.ts'
 import { createMinter } from './rdt/minter.ts'
+import { type RestrictedResource, resourcesIn } from './rdt/need.ts'
 import { createRefusals } from './rdt/refusals.ts'
 import { createTokensApi } from './rdt/tokens-api.ts'
 import { createDocuments } from './reports/documents.ts'
+import { type Address, addressOf, createDataServer, drained, open } from './servers.ts'
 import { createCatalogue } from './sp-api/operations.ts'
-import { createEvents } from './telemetry/events.ts'
+import { operationOf } from './sp-api/recognise.ts'
+import { type ConfiguredBy, createEvents } from './telemetry/events.ts'
 import { createLogger, type Logger } from './telemetry/logger.ts'
 import { createMetrics } from './telemetry/metrics.ts'
 
@@ -27,36 +29,43 @@ export type Overrides = {
   readonly logger?: Logger
 }
 export type Runtime = { readonly version: string; readonly nodeVersion: string }
-export type Address = { readonly host: string; readonly port: number }
 export type Sidecar = {
   /** Opens all listeners; rejects, with all closed again, if one cannot be opened. */
   readonly listen: () => Promise<{ readonly data: readonly Address[]; readonly admin: Address }>
+  /**
+   * Takes over a configuration that was read again, as a whole or not at all: what is in force stays where the new one has
+   * problems or needs a restart.
+   */
+  readonly reload: (loaded: LoadResult, by: Exclude<ConfiguredBy, 'start'>) => void
+  /** Resolves when somebody in the pod has asked it to stop (POST /shutdown). */
+  readonly stopAsked: Promise<void>
   /** Drains: not ready, no new calls, those in flight finished within drain.maxMs. Resolves to the number it had to cut. */
   readonly close: () => Promise<number>
 }
 
-export const createSidecar = (config: Config, runtime: Runtime, overrides: Overrides = {}): Sidecar => {
-  const { settings, operations, listeners } = config
+export const createSidecar = (initial: Config, runtime: Runtime, overrides: Overrides = {}): Sidecar => {
+  const { settings, listeners } = initial
   const { now = () => performance.now(), random = Math.random } = overrides
-  const logger = overrides.logger ?? createLogger(settings.log.level)
+  const logger = overrides.logger ?? createLogger(settings.log)
   const userAgent = `rdt-sidecar/${runtime.version}`
+  let config = initial
+  let rules = rulesOf(config)
+  const routeOf = (resource: Pick<RestrictedResource, 'method' | 'path'>): string =>
+    operationOf(rules.catalogue, resource)?.id ?? 'other'
 
   const metrics = createMetrics({
     ...runtime,
-    routes: operations.map(({ id }) => id),
+    routes: config.operations.map(({ id }) => id),
     cacheEntries: () => cache.size(),
     queueLength: () => minter.queued(),
   })
-  const events = createEvents({ metrics, logger, now })
+  const events = createEvents({ metrics, logger, operationOf: routeOf, now })
   const { maxEntries } = settings.cache
   const { expiryMarginMs } = settings.rdt
   const cache = createTokenCache({ maxEntries, expiryMarginMs, now, onEviction: events.tokenEvicted })
   const refusals = createRefusals({ maxEntries: REMEMBERED, now })
-  const tokensApi = createTokensApi({
-    fetch: overrides.fetch ?? fetch,
-    timeoutMs: settings.mint.timeoutMs,
-    userAgent,
-  })
+  const { timeoutMs } = settings.mint
+  const tokensApi = createTokensApi({ fetch: overrides.fetch ?? fetch, timeoutMs, userAgent })
   const minter = createMinter({
     tokensApi,
     plan: settings.mint,
@@ -73,41 +82,51 @@ export const createSidecar = (config: Config, runtime: Runtime, overrides: Overr
     onLookup: events.tokenLookup,
     onBug: events.failed,
     maxWaitMs: settings.mint.maxWaitMs,
-    dropRefusedElements: settings.rdt.onRefusedElements === 'drop',
     now,
     random,
   })
-  const { restrictedTypes } = settings.reports
-  const documents = createDocuments({ restrictedTypes, maxEntries: REMEMBERED, now })
+  const documents = createDocuments({
+    restrictedTypes: () => rules.restrictedTypes,
+    maxEntries: REMEMBERED,
+    now,
+  })
 
-  const catalogue = createCatalogue(operations)
   const credentials = createCredentials()
   const data = listeners.map((listener) => {
     const handler = createHandler({
       endpoint: listener.endpoint,
-      catalogue,
-      policy: settings.rdt,
+      rules: () => rules,
       credentials,
       broker,
       minter,
       documents,
-      serveTokensApi: settings.mint.serveTokensApi,
       maxWaitMs: settings.mint.maxWaitMs,
       events,
       upstream: { ...settings.upstream, headerBytes: settings.limits.headerBytes },
-      ...settings.limits,
       userAgent,
       now,
     })
-    return { listener, handler, server: dataServer(handler, settings.limits.headerBytes) }
+    return { listener, handler, server: createDataServer(handler, settings.limits.headerBytes) }
   })
+
+  const flush = (operation?: string): number | undefined => {
+    if (operation !== undefined && operation !== 'other' && !config.operations.some(({ id }) => id === operation))
+      return undefined
+    const rdts = broker.flush((key) => !operation || resourcesIn(key).some((one) => routeOf(one) === operation))
+    events.flushed(operation ?? 'all', rdts)
+    return rdts
+  }
 
   let state: 'starting' | 'serving' | 'draining' = 'starting'
   const startedAt = now()
+  const stop = Promise.withResolvers<void>()
   const adminServer = createServer(
     createAdmin({
       ready: () => state === 'serving',
       metrics: metrics.registry,
+      flush,
+      stop: stop.resolve,
+      onCall: events.adminCalled,
       status: () => ({
         state,
         version: runtime.version,
@@ -120,13 +139,14 @@ export const createSidecar = (config: Config, runtime: Runtime, overrides: Overr
         ...events.summary(),
         mintQueue: minter.queued(),
         usagePlans: minter.plans(),
-        configuration: fingerprint(settings),
+        configuration: fingerprint(config),
       }),
     }),
   )
 
   const servers = [...data, { listener: settings.admin, server: adminServer }]
   return {
+    stopAsked: stop.promise,
     listen: async () => {
       const results = await Promise.allSettled(servers.map(({ server, listener }) => open(server, listener)))
       const failure = results.find((result) => result.status === 'rejected')
@@ -135,21 +155,36 @@ export const createSidecar = (config: Config, runtime: Runtime, overrides: Overr
         throw failure.reason
       }
       state = 'serving'
+      events.configured('start', fingerprint(config), [])
       return {
         data: data.map(({ server, listener }) => addressOf(server, listener)),
         admin: addressOf(adminServer, settings.admin),
       }
     },
+    reload: (loaded, by) => {
+      const changed = loaded.ok ? changedKeys(config, loaded.config) : []
+      const problems = loaded.ok ? needingRestart(changed) : loaded.problems
+      if (!loaded.ok || problems.length > 0) {
+        events.misconfigured(by, problems)
+        return
+      }
+      config = loaded.config
+      rules = rulesOf(config)
+      logger.configure(config.settings.log)
+      metrics.addRoutes(config.operations.map(({ id }) => id))
+      events.configured(by, fingerprint(config), changed)
+    },
     close: async () => {
       state = 'draining'
       broker.close()
       for (const { handler } of data) handler.drain()
-      await Promise.all(data.map(({ server }) => drained(server, settings.drain.maxMs)))
+      await Promise.all(data.map(({ server }) => drained(server, config.settings.drain.maxMs)))
       const cut = data.reduce((sum, { handler }) => sum + handler.inFlight(), 0)
       for (const { server, handler } of data) {
         server.closeAllConnections()
         handler.close()
       }
+      tokensApi.close()
       adminServer.close()
       adminServer.closeAllConnections()
       return cut
@@ -160,52 +195,19 @@ export const createSidecar = (config: Config, runtime: Runtime, overrides: Overr
 /** Refusals, and report documents whose type is known: most of each. */
 const REMEMBERED = 10_000
 
-const TIMES = {
-  keepAliveTimeout: 75_000, // longer than callers' pools keep a connection, so that it is they who close it
-  requestTimeout: 0, // bodies of any size, at any speed; headersTimeout stays
-}
-
-const dataServer = (handler: Handler, maxHeaderSize: number): Server => {
-  const app = createApp()
-  const serve = (req: IncomingMessage, res: ServerResponse) =>
-    handler.handle(req, res).catch((error: unknown) => handler.fail(res, error))
-  app.use(serve)
-  // Express answers a target that is no path by itself.
-  const server = createServer({ maxHeaderSize, ...TIMES }, (req, res) =>
-    (req.url?.startsWith('/') ? app : serve)(req, res),
-  )
-  server.maxHeadersCount = 0 // bounded by bytes; a count would drop headers silently
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => handler.refuse(socket as Socket, error.code))
-  return server
-}
-
-const open = (server: Server, { host, port }: Address): Promise<void> =>
-  new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, host, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
-
-/** Resolves when the last connection is closed, or when `maxMs` is over. */
-const drained = (server: Server, maxMs: number): Promise<void> =>
-  new Promise((resolve) => {
-    const idle = setInterval(() => server.closeIdleConnections(), 50)
-    const stop = () => {
-      clearInterval(idle)
-      clearTimeout(limit)
-      resolve()
-    }
-    const limit = setTimeout(stop, maxMs)
-    server.close(stop)
-  })
-
-const addressOf = (server: Server, { host }: Pick<Listener, 'host'>): Address => {
-  const address = server.address()
-  return { host, port: typeof address === 'object' && address ? address.port : 0 }
-}
+/** What of a configuration may change while the sidecar serves. */
+const rulesOf = ({ settings, operations }: Config): Rules & { readonly restrictedTypes: ReadonlySet<string> } => ({
+  catalogue: createCatalogue(operations),
+  policy: settings.rdt,
+  serveTokensApi: settings.mint.serveTokensApi,
+  bodyBytes: settings.limits.bodyBytes,
+  requestsInFlight: settings.limits.requestsInFlight,
+  restrictedTypes: new Set(settings.reports.restrictedTypes),
+})
 
 /** Tells two configurations apart without telling what is in them. */
-const fingerprint = (settings: Config['settings']): string =>
-  createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 12)
+const fingerprint = ({ settings, operations }: Config): string =>
+  createHash('sha256')
+    .update(JSON.stringify([settings, operations]))
+    .digest('hex')
+    .slice(0, 12)

@@ -1,14 +1,32 @@
-/** The admin listener: probes, metrics, status. Holds no token, no seller, no path with ids; depends on neither Amazon nor the callers. */
-import { createApp } from '../app.ts'
+/**
+ * The admin listener: probes, metrics, status, and the two requests that change something, which only peers on loopback may make
+ * (the containers of one pod). Holds no token, no seller, no path with ids; depends on neither Amazon nor the callers.
+ */
+import { BlockList, isIP } from 'node:net'
+import { createApp, type Request, type RequestHandler, type Response } from '../app.ts'
 
 export type AdminOptions = {
   readonly ready: () => boolean
   /** In Prometheus' text format. */
   readonly metrics: { readonly contentType: string; readonly metrics: () => Promise<string> }
   readonly status: () => object
+  /** Drops cached RDTs, all or of one operation; returns how many, or undefined where there is no such operation. */
+  readonly flush: (operation?: string) => number | undefined
+  /** Begins to drain, and ends the process. */
+  readonly stop: () => void
+  /** Told of every request that is neither a probe nor a scrape, with the status of its answer. */
+  readonly onCall: (action: Action, peer: string | undefined, status: number) => void
 }
+type Action = 'status' | 'flush' | 'shutdown' | 'unknown'
 
-export const createAdmin = ({ ready, metrics, status }: AdminOptions) => {
+export const createAdmin = ({ ready, metrics, status, flush, stop, onCall }: AdminOptions) => {
+  const told =
+    (action: Action): RequestHandler =>
+    (req, res, next) => {
+      res.once('finish', () => onCall(action, req.socket.remoteAddress, res.statusCode))
+      next()
+    }
+
   const app = createApp()
   app.get('/livez', (_req, res) => {
     res.type('text').send('live\n')
@@ -22,11 +40,35 @@ export const createAdmin = ({ ready, metrics, status }: AdminOptions) => {
   app.get('/metrics', async (_req, res) => {
     res.set('content-type', metrics.contentType).send(await metrics.metrics())
   })
-  app.get('/status', (_req, res) => {
+  app.get('/status', told('status'), (_req, res) => {
     res.json(status())
   })
-  app.use((_req, res) => {
-    res.status(404).json({ error: 'not found', try: ['/livez', '/readyz', '/metrics', '/status'] })
+  app.post('/flush', told('flush'), fromThisHost, (req, res) => {
+    const { operation } = req.query
+    const flushed = operation === undefined || typeof operation === 'string' ? flush(operation) : undefined
+    if (flushed === undefined) res.status(400).json({ error: 'operation must be the id of one in the catalogue' })
+    else res.json({ flushed })
+  })
+  app.post('/shutdown', told('shutdown'), fromThisHost, (_req, res) => {
+    res.once('finish', stop)
+    res.status(202).json({ state: 'draining' })
+  })
+  app.use(told('unknown'), (_req, res) => {
+    res.status(404).json({ error: 'not found', try: ENDPOINTS })
   })
   return app
+}
+
+const ENDPOINTS = ['/livez', '/readyz', '/metrics', '/status', 'POST /flush', 'POST /shutdown']
+
+const LOOPBACK = new BlockList()
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4') // IPv4-mapped IPv6 addresses count too
+LOOPBACK.addAddress('::1', 'ipv6')
+
+/** Lets peers on loopback pass. A browser there speaks for the page it shows: it says so in Origin. */
+const fromThisHost = (req: Request, res: Response, next: () => void): void => {
+  const peer = req.socket.remoteAddress
+  const local = peer !== undefined && LOOPBACK.check(peer, isIP(peer) === 6 ? 'ipv6' : 'ipv4')
+  if (local && req.headers.origin === undefined) next()
+  else res.status(403).json({ error: 'only programs on the same host (or in the same pod) may do this, over loopback' })
 }

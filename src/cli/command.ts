@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
-import { type Config, loadConfig } from '../config/load.ts'
+import { type Config, type LoadResult, loadConfig } from '../config/load.ts'
 import type { Runtime } from '../sidecar.ts'
 
 export type Io = {
@@ -15,6 +15,8 @@ export type Io = {
   readonly nodeVersion: string
   /** Resolves at SIGTERM or SIGINT. */
   readonly stopped: () => Promise<void>
+  /** Calls back at every SIGHUP. */
+  readonly onHangup: (listener: () => void) => void
 }
 
 /** Resolves to the exit code: 0 clean, 1 failed while running, 2 bad usage or configuration. */
@@ -23,18 +25,22 @@ export type Command = (io: Io) => Promise<number>
 /** Ends a command with exit code 2 and a line that says what to do. */
 export class UsageError extends Error {}
 
-/** --config FILE, else SIDECAR_CONFIG; throws a UsageError that holds all problems at once. */
-export const configOf = ({ env }: Pick<Io, 'env'>, file = env['SIDECAR_CONFIG']): Config => {
-  const result = loadConfig(file, env)
-  if (result.ok) return result.config
-  throw new UsageError(result.problems.map((problem) => `${problem.path}: ${problem.message}`).join('\n'))
+/** Reads --config FILE, else SIDECAR_CONFIG. */
+export const load = ({ env }: Pick<Io, 'env'>, file = env['SIDECAR_CONFIG']): LoadResult => loadConfig(file, env)
+
+/** Throws a UsageError that holds all problems at once. */
+export const accepted = (loaded: LoadResult): Config => {
+  if (loaded.ok) return loaded.config
+  throw new UsageError(loaded.problems.map((problem) => `${problem.path}: ${problem.message}`).join('\n'))
 }
 
+export const configOf = (io: Pick<Io, 'env'>, file?: string): Config => accepted(load(io, file))
+
 /** For commands whose one option is --config. */
-export const configFromArgs = (io: Io): Config => {
-  const { values } = parseArgs({ args: io.args, options: { config: { type: 'string' } } })
-  return configOf(io, values.config)
-}
+export const configFileFrom = ({ args }: Pick<Io, 'args'>): string | undefined =>
+  parseArgs({ args, options: { config: { type: 'string' } } }).values.config
+
+export const configFromArgs = (io: Io): Config => configOf(io, configFileFrom(io))
 
 export const runtimeOf = ({ nodeVersion }: Io): Runtime => {
   const file = path.resolve(import.meta.dirname, '../../package.json')

@@ -1,20 +1,36 @@
-/** `serve`: runs the sidecar until it is told to stop; a drain that cut nothing exits 0. */
+/**
+ * `serve`: runs the sidecar until it is told to stop; a drain that cut nothing exits 0. Configuration files that change, or
+ * SIGHUP, have it read its configuration again.
+ */
+import { createFileWatch } from '../config/watch.ts'
 import { createSidecar } from '../sidecar.ts'
 import { createLogger } from '../telemetry/logger.ts'
-import { type Command, configFromArgs, runtimeOf } from './command.ts'
+import { accepted, type Command, configFileFrom, load, runtimeOf } from './command.ts'
 
 export const serve: Command = async (io) => {
-  const config = configFromArgs(io)
-  const logger = createLogger(config.settings.log.level)
+  const file = configFileFrom(io)
+  const first = load(io, file)
+  const config = accepted(first)
+  const logger = createLogger(config.settings.log)
   const runtime = runtimeOf(io)
   const sidecar = createSidecar(config, runtime, { logger })
+
+  const reload = (by: 'signal' | 'file'): void => {
+    const loaded = load(io, file)
+    files.watch(loaded.files)
+    sidecar.reload(loaded, by)
+  }
+  const files = createFileWatch(() => reload('file'))
+  files.watch(first.files)
+  io.onHangup(() => reload('signal'))
   const stopped = io.stopped()
+
   const addresses = await sidecar.listen()
   const endpoints = config.listeners.map(({ endpoint }) => endpoint.origin)
   logger.info({ ...runtime, ...addresses, endpoints }, 'serving')
   if (config.settings.insecureListen) logger.warn({}, 'insecureListen: tokens may cross the network in the clear')
-  await stopped
-  logger.info({ maxMs: config.settings.drain.maxMs }, 'draining')
+  await Promise.race([stopped, sidecar.stopAsked])
+  logger.info({}, 'draining')
   const cut = await sidecar.close()
   logger.info({ cut }, 'stopped')
   return cut === 0 ? 0 : 1

@@ -22,9 +22,10 @@ export type Config = {
   readonly listeners: readonly Listener[]
   readonly operations: readonly Operation[]
 }
-export type LoadResult =
-  | { readonly ok: true; readonly config: Config }
-  | { readonly ok: false; readonly problems: readonly Problem[] }
+export type LoadResult = {
+  /** Those it was read from, the shipped defaults apart. */
+  readonly files: readonly string[]
+} & ({ readonly ok: true; readonly config: Config } | { readonly ok: false; readonly problems: readonly Problem[] })
 
 const PACKAGE = path.resolve(import.meta.dirname, '../..')
 type Tree = Record<string, unknown>
@@ -40,8 +41,10 @@ export const loadConfig = (file: string | undefined, env: Environment): LoadResu
   const operationsFile = path.resolve('operationsFile' in set ? '.' : PACKAGE, settings.operationsFile)
   const catalogue = buildCatalogue(readTree(operationsFile, problems), settings.operations, settings.operationsFile)
   problems.push(...catalogue.problems, ...contradictions(settings, set))
-  if (problems.length > 0) return { ok: false, problems }
-  return { ok: true, config: frozen({ settings, listeners: listenersOf(settings), operations: catalogue.operations }) }
+  const files = [...(file === undefined ? [] : [path.resolve(file)]), operationsFile]
+  if (problems.length > 0) return { ok: false, problems, files }
+  const config = frozen({ settings, listeners: listenersOf(settings), operations: catalogue.operations })
+  return { ok: true, config, files }
 }
 
 /** Tells what is wrong, and puts the defaults in the place of the wrong sections, so that the rest is checked all the same. */

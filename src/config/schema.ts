@@ -82,7 +82,7 @@ export const configSchema = z.strictObject({
     headerBytes: whole(1024, 16_777_216),
     requestsInFlight: whole(1, 1_000_000),
   }),
-  log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']) }),
+  log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']), audit: z.boolean() }),
   drain: z.strictObject({ maxMs: whole(0, 3_600_000) }),
 })
 

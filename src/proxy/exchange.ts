@@ -3,7 +3,6 @@
  * Promises: every call is counted once, when its response closes; a response of ours is always an end.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Credential } from '../rdt/credential.ts'
 import type { OwnError } from '../sp-api/errors.ts'
 import type { Call, Events } from '../telemetry/events.ts'
 import { sendError } from './answer.ts'
@@ -12,10 +11,10 @@ import { createForwarder, type ForwarderOptions, type Handling } from './forward
 import { bodyTooLarge, INTERNAL, upstreamError } from './own-errors.ts'
 
 export type ExchangeOptions = {
-  readonly upstream: Omit<ForwarderOptions, 'onFailure'>
+  readonly upstream: Omit<ForwarderOptions, 'onFailure' | 'onResponse'>
   readonly events: Events
-  /** Most bytes of a body that is kept. */
-  readonly bodyBytes: number
+  /** Most bytes of a body that is kept, at the moment. */
+  readonly bodyBytes: () => number
   readonly now: () => number
 }
 
@@ -25,6 +24,10 @@ export const createExchange = ({ upstream, events, bodyBytes, now }: ExchangeOpt
 
   const forwarder = createForwarder({
     ...upstream,
+    onResponse: (res, { headers }) => {
+      const id = headers['x-amzn-requestid']
+      Object.assign(callOf(res), { answeredAt: now(), requestId: typeof id === 'string' ? id.slice(0, 64) : undefined })
+    },
     onFailure: (res, failure, code) => {
       events.upstreamFailed(failure, code)
       reject(res, upstreamError(code), false)
@@ -74,14 +77,12 @@ export const createExchange = ({ upstream, events, bodyBytes, now }: ExchangeOpt
   const receive = async (
     req: IncomingMessage,
     res: ServerResponse,
-    credential: Credential,
   ): Promise<{ readonly body: Buffer | undefined } | undefined> => {
-    const call = callOf(res)
-    call.credential = credential.id.slice(0, 8)
     const arrivedAt = now()
-    const body = await keepBody(req, bodyBytes)
-    call.waitedMs = now() - arrivedAt
-    if (body === 'too large') reject(res, bodyTooLarge(bodyBytes))
+    const limit = bodyBytes()
+    const body = await keepBody(req, limit)
+    callOf(res).waitedMs = now() - arrivedAt
+    if (body === 'too large') reject(res, bodyTooLarge(limit))
     return typeof body === 'string' ? undefined : { body }
   }
 

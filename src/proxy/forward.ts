@@ -19,6 +19,8 @@ export type ForwarderOptions = {
   readonly responseTimeoutMs: number
   readonly maxConnections: number
   readonly headerBytes: number
+  /** Amazon's answer to a call begins; also one that the caller does not get. */
+  readonly onResponse: (res: ServerResponse, answer: IncomingMessage) => void
   readonly onFailure: (res: ServerResponse, failure: UpstreamFailure, code: string) => void
 }
 
@@ -80,6 +82,7 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
       watchSilence(proxyReq, req, res, options.responseTimeoutMs)
     })
     proxy.on('proxyRes', (proxyRes, req, res) => {
+      options.onResponse(res, proxyRes)
       const onAnswer = handlings.get(req)?.onAnswer
       if (onAnswer && proxyRes.statusCode === 200) listenTo(proxyRes, onAnswer)
       for (const name of HOP_BY_HOP) delete proxyRes.headers[name]

@@ -13,7 +13,6 @@ import type { Documents } from '../reports/documents.ts'
 import { type Endpoint, TOKENS_PATH } from '../sp-api/endpoints.ts'
 import type { Catalogue } from '../sp-api/operations.ts'
 import { recognise } from '../sp-api/recognise.ts'
-import { segmentsOf } from '../sp-api/target.ts'
 import type { Events } from '../telemetry/events.ts'
 import { createExchange, type ExchangeOptions } from './exchange.ts'
 import { readHeaders, stripHeaders } from './headers.ts'
@@ -24,35 +23,38 @@ import { refuseUnreadable, unreadableError } from './unreadable.ts'
 
 export type HandlerOptions = {
   readonly endpoint: Endpoint
-  readonly catalogue: Catalogue
-  readonly policy: Policy
+  /** Those in force; a call is decided by those it finds when it comes. */
+  readonly rules: () => Rules
   readonly credentials: Credentials
   readonly broker: Broker
   readonly minter: Minter
   readonly documents: Documents
-  /** Callers' own createRestrictedDataToken calls are answered here. */
-  readonly serveTokensApi: boolean
   readonly maxWaitMs: number
   readonly events: Events
   readonly upstream: Omit<ExchangeOptions['upstream'], 'origin'>
-  readonly bodyBytes: number
-  readonly requestsInFlight: number
   readonly userAgent: string
   readonly now: () => number
 }
 
+/** What can change while the sidecar serves. */
+export type Rules = {
+  readonly catalogue: Catalogue
+  readonly policy: Policy
+  /** Callers' own createRestrictedDataToken calls are answered here. */
+  readonly serveTokensApi: boolean
+  /** Most bytes of a body that is kept. */
+  readonly bodyBytes: number
+  /** Most calls served at once. */
+  readonly requestsInFlight: number
+}
+
 export const createHandler = (options: HandlerOptions) => {
-  const { endpoint, catalogue, policy, credentials, documents, events, userAgent } = options
+  const { endpoint, credentials, documents, events, userAgent } = options
   const { origin } = endpoint
-  const exchange = createExchange({ ...options, upstream: { ...options.upstream, origin } })
+  const bodyBytes = () => options.rules().bodyBytes
+  const exchange = createExchange({ ...options, bodyBytes, upstream: { ...options.upstream, origin } })
   const swapper = createSwapper({ ...options, exchange, origin })
-  const tokensRoute = createTokensRoute({
-    ...options,
-    exchange,
-    origin,
-    operationOf: ({ method, path }) => catalogue.match(method, segmentsOf(path))?.id,
-    targetApplication: policy.targetApplication,
-  })
+  const tokensRoute = createTokensRoute({ ...options, exchange, origin })
   const { begin, pending, reject, tell, forward } = exchange
   let draining = false
 
@@ -62,21 +64,23 @@ export const createHandler = (options: HandlerOptions) => {
       res.setHeader('connection', 'close')
       return reject(res, DRAINING)
     }
-    if (pending.size > options.requestsInFlight) return reject(res, OVERLOADED)
+    const rules = options.rules()
+    const { catalogue, policy } = rules
+    if (pending.size > rules.requestsInFlight) return reject(res, OVERLOADED)
 
     const method = req.method ?? ''
+    const headers = readHeaders(req.headers)
+    const bearer = headers.ok && headers.accessToken ? credentials.identify(headers.accessToken) : undefined
+    if (bearer) call.credential = bearer.id.slice(0, 8)
     const recognition = recognise(catalogue, method, req.url ?? '')
     if (recognition.kind === 'unsafe') return reject(res, unsafe(recognition.why))
     if (recognition.kind === 'restricted') call.route = recognition.operation.id
-
-    const headers = readHeaders(req.headers)
     if (!headers.ok) return reject(res, { name: 'invalid-header', message: headers.why })
-    const { accessToken, steering } = headers
+    const { steering } = headers
     const { target } = recognition
-    const callerHasRdt = accessToken !== undefined && isRdt(accessToken)
-    const mints = recognition.kind === 'open' && isMint(method, target.path, steering)
-    const concerned = recognition.kind === 'restricted' || steering.mode === 'force' || mints
-    const credential = concerned && accessToken && !callerHasRdt ? credentials.identify(accessToken) : undefined
+    const callerHasRdt = bearer !== undefined && isRdt(bearer.token)
+    const credential = callerHasRdt ? undefined : bearer
+    const mints = recognition.kind === 'open' && isMint(rules, method, target.path, steering)
     const plan = planCall(policy, {
       recognition,
       method,
@@ -100,9 +104,12 @@ export const createHandler = (options: HandlerOptions) => {
     return swapper.serve(req, res, plan, credential)
   }
 
-  const answersMints = options.serveTokensApi && (policy.sandbox || !endpoint.sandbox)
-  const isMint = (method: string, path: string, { mode }: Steering): boolean =>
-    answersMints && method === 'POST' && path === TOKENS_PATH && mode !== 'skip'
+  const isMint = ({ serveTokensApi, policy }: Rules, method: string, path: string, { mode }: Steering): boolean =>
+    method === 'POST' &&
+    path === TOKENS_PATH &&
+    serveTokensApi &&
+    (policy.sandbox || !endpoint.sandbox) &&
+    mode !== 'skip'
 
   return {
     handle,
@@ -115,7 +122,7 @@ export const createHandler = (options: HandlerOptions) => {
         return
       }
       const error = unreadableError(code)
-      events.rejected(error.name)
+      events.unreadable(error.name)
       refuseUnreadable(socket, error)
     },
     /** From now on new calls are refused; those in flight go on. */

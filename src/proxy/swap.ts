@@ -43,10 +43,12 @@ export const createSwapper = ({ exchange, origin, broker, documents, now }: Swap
     plan: Swap,
     credential: Credential,
   ): Promise<void> => {
-    const received = await receive(req, res, credential)
+    callOf(res).asked = plan.need.resources
+    const received = await receive(req, res)
     if (!received) return
     const whenGone = (listener: () => void) => void res.once('close', listener)
-    const request: RdtRequest = { origin, credential, need: plan.need, trigger: 'miss', whenGone }
+    const { need, dropRefusedElements } = plan
+    const request: RdtRequest = { origin, credential, need, dropRefusedElements, trigger: 'miss', whenGone }
     const errand = { req, res, plan, request, ...received }
     if (plan.document === 'unrestricted') return sendUnrestricted(errand)
     const askedAt = now()
@@ -59,6 +61,7 @@ export const createSwapper = ({ exchange, origin, broker, documents, now }: Swap
     const { res, plan, request, again } = errand
     if (res.destroyed || result.kind === 'abandoned') return
     if (result.kind === 'token') {
+      callOf(res).asked = result.need.resources
       tell(res, again ? 'replayed' : result.from, droppedFrom(plan.need, result.need))
       return send(errand, result.rdt.token, (forbidden) => refreshed(errand, result, forbidden))
     }

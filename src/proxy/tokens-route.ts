@@ -7,8 +7,10 @@ import type { Broker, RdtResult } from '../rdt/broker.ts'
 import type { Credential } from '../rdt/credential.ts'
 import { readMintBody } from '../rdt/mint-body.ts'
 import type { Minter } from '../rdt/minter.ts'
-import type { Need, RestrictedResource, Steering } from '../rdt/need.ts'
+import type { Need, Policy, Steering } from '../rdt/need.ts'
 import type { Refused } from '../rdt/refusal.ts'
+import type { Catalogue } from '../sp-api/operations.ts'
+import { operationOf } from '../sp-api/recognise.ts'
 import type { Exchange } from './exchange.ts'
 import { MINTS_AT_PLAN, mintError } from './own-errors.ts'
 
@@ -17,10 +19,8 @@ export type TokensRouteOptions = {
   readonly origin: string
   readonly broker: Broker
   readonly minter: Minter
-  /** The restricted operation that a resource of a mint names. */
-  readonly operationOf: (resource: RestrictedResource) => string | undefined
-  /** Default delegatee. */
-  readonly targetApplication: string | null
+  /** The catalogue and the policy in force. */
+  readonly rules: () => { readonly catalogue: Catalogue; readonly policy: Pick<Policy, 'targetApplication'> }
   readonly maxWaitMs: number
   readonly now: () => number
 }
@@ -35,12 +35,13 @@ export const createTokensRoute = (options: TokensRouteOptions) => {
     credential: Credential,
     steering: Steering,
   ): Promise<void> => {
-    const received = await receive(req, res, credential)
+    const received = await receive(req, res)
     if (!received) return
     const { body } = received
-    const target = steering.targetApplication ?? options.targetApplication ?? undefined
+    const target = steering.targetApplication ?? options.rules().policy.targetApplication ?? undefined
     const need = body ? withOperation(readMintBody(body, target)) : undefined
     if (!need) return forwardInTurn(req, res, credential, body)
+    callOf(res).asked = need.resources
     const whenGone = (listener: () => void) => void res.once('close', listener)
     answer(res, need, await broker.get({ origin, credential, need, trigger: 'caller', whenGone }))
   }
@@ -48,7 +49,8 @@ export const createTokensRoute = (options: TokensRouteOptions) => {
   /** Names the operation of a single resource: what Amazon refuses for one path of it need not be asked for the next. */
   const withOperation = (need: Need | undefined): Need | undefined => {
     const [resource, ...others] = need?.resources ?? []
-    return need && resource && others.length === 0 ? { ...need, operation: options.operationOf(resource) } : need
+    if (!need || !resource || others.length > 0) return need
+    return { ...need, operation: operationOf(options.rules().catalogue, resource)?.id }
   }
 
   const answer = (res: ServerResponse, need: Need, result: RdtResult): void => {
@@ -60,6 +62,7 @@ export const createTokensRoute = (options: TokensRouteOptions) => {
 
   const handOut = (res: ServerResponse, result: Extract<RdtResult, { kind: 'token' }>): void => {
     const { token, expiresAt } = result.rdt
+    callOf(res).handsOut = true
     const expiresIn = expiresAt === undefined ? undefined : Math.floor((expiresAt - now()) / 1000)
     tell(res, result.from)
     res.setHeader('content-type', 'application/json')

@@ -24,6 +24,8 @@ export type RdtResult =
 
 export type RdtRequest = Question & {
   readonly trigger: Exclude<Trigger, 'refresh'>
+  /** Ask again without the data elements that Amazon refuses. */
+  readonly dropRefusedElements?: boolean
   /** Subscribes to the caller's leaving. */
   readonly whenGone: (listener: () => void) => void
 }
@@ -34,8 +36,6 @@ export type BrokerOptions = {
   readonly minter: Minter
   readonly onLookup: (result: 'hit' | 'miss' | 'coalesced' | 'negative') => void
   readonly maxWaitMs: number
-  /** Ask again without the data elements that Amazon refuses. */
-  readonly dropRefusedElements: boolean
   /** A renewal, which nobody waits for, failed by a fault of ours. */
   readonly onBug: (error: unknown) => void
   readonly now: () => number
@@ -53,6 +53,7 @@ export const createBroker = (options: BrokerOptions) => {
   const { cache, refusals, minter, onLookup, maxWaitMs, now } = options
   const flights = new Map<string, Flight>()
   let closed = false
+  let flushes = 0
 
   const start = (key: string, question: Question, trigger: Trigger, renewing?: Entry): Flight => {
     const current = () => renewing !== undefined && !closed && cache.get(key) === renewing
@@ -66,10 +67,11 @@ export const createBroker = (options: BrokerOptions) => {
         flight.progress = progress
       },
     }
+    const askedAfter = flushes
     const mint = async (): Promise<MintResult> => {
       try {
         const result = await minter.mint(order)
-        if (result.kind === 'minted') keep(key, question, result.rdt)
+        if (result.kind === 'minted' && flushes === askedAfter) keep(key, question, result.rdt)
         return result
       } finally {
         flights.delete(key)
@@ -159,7 +161,7 @@ export const createBroker = (options: BrokerOptions) => {
   /** Resolves to a token or to why there is none; rejects only on a bug. */
   const get = (request: RdtRequest): Promise<RdtResult> => {
     const until = now() + maxWaitMs
-    return options.dropRefusedElements && request.trigger !== 'caller' ? findLean(request, until) : find(request, until)
+    return request.dropRefusedElements ? findLean(request, until) : find(request, until)
   }
 
   return {
@@ -168,6 +170,15 @@ export const createBroker = (options: BrokerOptions) => {
     replace: (request: RdtRequest, token: string): Promise<RdtResult> => {
       cache.evict(keyOf(request.origin, request.credential.id, request.need), token)
       return get(request)
+    },
+    /**
+     * Drops the RDTs under the keys that match, and forgets all refusals. A mint in flight still serves its waiters, but is not
+     * kept: nothing that was asked for before serves a call that comes after. Returns how many RDTs were dropped.
+     */
+    flush: (matches: (key: string) => boolean): number => {
+      flushes += 1
+      refusals.forget()
+      return cache.flush(matches)
     },
     /** From now on nothing is renewed. */
     close: (): void => {

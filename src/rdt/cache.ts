@@ -25,6 +25,9 @@ export type Entry = {
   failedRefreshes: number
 }
 
+/** `rejected`: Amazon no longer took it. `flushed`: an operator's wish. */
+export type Eviction = 'capacity' | 'expired' | 'rejected' | 'flushed'
+
 export type CacheOptions = {
   /** Most entries held; the least recently used goes first. */
   readonly maxEntries: number
@@ -32,16 +35,16 @@ export type CacheOptions = {
   readonly expiryMarginMs: number
   /** Milliseconds, monotonic, above 0. */
   readonly now: () => number
-  readonly onEviction: (reason: 'capacity' | 'expired' | 'rejected') => void
+  readonly onEviction: (reason: Eviction) => void
 }
 
 export const createTokenCache = ({ maxEntries, expiryMarginMs, now, onEviction }: CacheOptions) => {
   const keysOf = new WeakMap<Rdt, string[]>()
-  const entries = createExpiringMap<Entry>({
-    maxEntries,
-    now,
-    onRemoval: (reason) => onEviction(reason === 'deleted' ? 'rejected' : reason),
-  })
+  const entries = createExpiringMap<Entry>({ maxEntries, now, onRemoval: onEviction })
+  const drop = (key: string, reason: Eviction): void => {
+    entries.delete(key)
+    onEviction(reason)
+  }
   return {
     get: (key: string): Entry | undefined => entries.get(key),
     set: (key: string, rdt: Rdt): void => {
@@ -55,7 +58,13 @@ export const createTokenCache = ({ maxEntries, expiryMarginMs, now, onEviction }
     evict: (key: string, token: string): void => {
       const rdt = entries.get(key)?.rdt
       if (rdt?.token !== token) return
-      for (const shared of keysOf.get(rdt) ?? []) if (entries.get(shared)?.rdt === rdt) entries.delete(shared)
+      for (const shared of keysOf.get(rdt) ?? []) if (entries.get(shared)?.rdt === rdt) drop(shared, 'rejected')
+    },
+    /** Drops what is held under the keys that match; returns how many. */
+    flush: (matches: (key: string) => boolean): number => {
+      const keys = entries.keys().filter(matches)
+      for (const key of keys) drop(key, 'flushed')
+      return keys.length
     },
     size: (): number => entries.size(),
   }

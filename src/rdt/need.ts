@@ -26,6 +26,8 @@ export type Policy = {
   readonly scope: Scope
   readonly dataElements: readonly DataElement[]
   readonly onMintFailure: OnMintFailure
+  /** `drop`: ask again without the data elements that Amazon refuses. */
+  readonly onRefusedElements: 'reject' | 'drop'
   readonly sandbox: boolean
   /** Default delegatee. */
   readonly targetApplication: string | null
@@ -48,6 +50,7 @@ export type Swap = {
   readonly kind: 'swap'
   readonly need: Need
   readonly onMintFailure: OnMintFailure
+  readonly dropRefusedElements: boolean
   /** Of a report document: where it is believed to be unrestricted, the caller's own token goes first. */
   readonly document?: DocumentStanding
 }
@@ -117,6 +120,7 @@ const swap = (
     ...(sandboxEndpoint && { exact: true }), // the sandbox knows certain mints, each as it stands
   },
   onMintFailure: operation?.onMintFailure ?? policy.onMintFailure,
+  dropRefusedElements: policy.onRefusedElements === 'drop',
 })
 
 /**
@@ -129,6 +133,13 @@ export const keyOf = (origin: string, credentialId: string, need: Need): string 
   const [only = []] = resources
   if (resources.length === 1) return JSON.stringify([...start, ...only])
   return JSON.stringify([...start, resources.map((resource) => JSON.stringify(resource)).sort()])
+}
+
+/** What a key was made from: the resources, less their data elements. */
+export const resourcesIn = (key: string): readonly Pick<RestrictedResource, 'method' | 'path'>[] => {
+  const [, , , ...resource] = JSON.parse(key)
+  const several = Array.isArray(resource[0]) ? resource[0].map((text) => JSON.parse(text)) : [resource]
+  return several.map(([method, path]) => ({ method, path }))
 }
 
 /** Whether some call is covered by two of the resources that ask for different data elements: in one RDT these may add up. */

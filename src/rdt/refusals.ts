@@ -31,6 +31,7 @@ export const createRefusals = (options: { readonly maxEntries: number; readonly 
       }
       return undefined
     },
+    forget: (): void => entries.clear(),
   }
 }
 export type Refusals = ReturnType<typeof createRefusals>

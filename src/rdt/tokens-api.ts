@@ -36,28 +36,43 @@ export type TokensApiOptions = {
   readonly userAgent: string
 }
 
-export const createTokensApi = (options: TokensApiOptions) => ({
-  /** One POST; resolves whatever happens. */
-  mint: async ({ origin, accessToken, need }: MintRequest): Promise<MintAnswer> => {
-    try {
-      const response = await options.fetch(origin + TOKENS_PATH, {
-        method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          accept: 'application/json',
-          'user-agent': options.userAgent,
-          'x-amz-access-token': accessToken,
-        },
-        body: JSON.stringify(bodyOf(need)),
-        redirect: 'manual', // following one would hand the caller's token to another host
-        signal: AbortSignal.timeout(options.timeoutMs),
-      })
-      return answerOf(response, await boundedText(response))
-    } catch (error) {
-      return { kind: 'network', timedOut: isTimeout(error), cause: causeOf(error) }
-    }
-  },
-})
+export const createTokensApi = (options: TokensApiOptions) => {
+  const underWay = new Set<AbortController>()
+  return {
+    /** One POST; resolves whatever happens. */
+    mint: async ({ origin, accessToken, need }: MintRequest): Promise<MintAnswer> => {
+      const attempt = new AbortController()
+      const timer = setTimeout(() => attempt.abort(OVERDUE), options.timeoutMs)
+      underWay.add(attempt)
+      try {
+        const response = await options.fetch(origin + TOKENS_PATH, {
+          method: 'POST',
+          headers: {
+            'content-type': 'application/json',
+            accept: 'application/json',
+            'user-agent': options.userAgent,
+            'x-amz-access-token': accessToken,
+          },
+          body: JSON.stringify(bodyOf(need)),
+          redirect: 'manual', // following one would hand the caller's token to another host
+          signal: attempt.signal,
+        })
+        return answerOf(response, await boundedText(response))
+      } catch (error) {
+        return { kind: 'network', timedOut: isTimeout(error), cause: causeOf(error) }
+      } finally {
+        clearTimeout(timer)
+        underWay.delete(attempt)
+      }
+    },
+    /** Ends what is under way: nobody waits for it any more. */
+    close: (): void => {
+      for (const attempt of underWay) attempt.abort()
+    },
+  }
+}
+const OVERDUE = new DOMException('no answer in time', 'TimeoutError')
+
 export type TokensApi = ReturnType<typeof createTokensApi>
 
 const bodyOf = ({ resources, targetApplication }: MintRequest['need']) => ({

@@ -7,8 +7,8 @@ import type { Credential } from '../rdt/credential.ts'
 import type { DocumentStanding } from '../rdt/need.ts'
 
 export type DocumentsOptions = {
-  /** Report types whose documents need an RDT. */
-  readonly restrictedTypes: readonly string[]
+  /** Report types whose documents need an RDT, at the moment. */
+  readonly restrictedTypes: () => ReadonlySet<string>
   /** Most documents remembered. */
   readonly maxEntries: number
   readonly now: () => number
@@ -24,7 +24,6 @@ export const DOCUMENTS = '/reports/2021-06-30/documents/'
 type Known = { readonly restricted: boolean; readonly proven: boolean }
 
 export const createDocuments = ({ restrictedTypes, maxEntries, now }: DocumentsOptions) => {
-  const types = new Set(restrictedTypes)
   const known = createExpiringMap<Known>({ maxEntries, now })
   const toldKey = (origin: string, id: string): string => JSON.stringify([origin, id])
   const ownKey = ({ origin, credential }: Asker, id: string): string => JSON.stringify([origin, id, credential.id])
@@ -38,7 +37,7 @@ export const createDocuments = ({ restrictedTypes, maxEntries, now }: DocumentsO
     learn: (origin: string, answer: string): void => {
       for (const { reportType, reportDocumentId } of reportsIn(answer)) {
         if (typeof reportType !== 'string' || typeof reportDocumentId !== 'string') continue
-        known.set(toldKey(origin, reportDocumentId), { restricted: types.has(reportType), proven: false })
+        known.set(toldKey(origin, reportDocumentId), { restricted: restrictedTypes().has(reportType), proven: false })
       }
     },
 
@@ -53,7 +52,7 @@ export const createDocuments = ({ restrictedTypes, maxEntries, now }: DocumentsO
       const id = idOf(path)
       const own = known.get(ownKey(asker, id))
       if (statedType !== undefined && !own?.proven) {
-        const stated = { restricted: types.has(statedType), proven: false }
+        const stated = { restricted: restrictedTypes().has(statedType), proven: false }
         known.set(ownKey(asker, id), stated)
         return standingOf(stated)
       }

@@ -15,9 +15,15 @@ export const recognise = (catalogue: Catalogue, method: string, rawTarget: strin
   const target = parseTarget(rawTarget)
   if (!target.safe) return { kind: 'unsafe', why: target.why }
   if (target.odd) return recogniseOdd(catalogue, method, target)
-  const operation = catalogue.match(method, segmentsOf(target.path))
+  const operation = operationOf(catalogue, { method, path: target.path })
   return operation ? { kind: 'restricted', operation, target } : { kind: 'open', target }
 }
+
+/** The restricted operation that a path of one spelling, or a template, belongs to. */
+export const operationOf = (
+  catalogue: Catalogue,
+  { method, path }: { readonly method: string; readonly path: string },
+): Operation | undefined => catalogue.match(method, segmentsOf(path))
 
 const recogniseOdd = (catalogue: Catalogue, method: string, target: SafeTarget): Recognition => {
   for (const segments of readings(target.path)) {

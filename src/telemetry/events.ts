@@ -2,9 +2,12 @@
  * What happens, told once: one function an event, which counts it and writes its log line together.
  * Promises: no token, path with ids, query or body in either.
  */
+import type { Eviction } from '../rdt/cache.ts'
 import type { Order } from '../rdt/minter.ts'
+import type { RestrictedResource } from '../rdt/need.ts'
 import type { MintAnswer } from '../rdt/tokens-api.ts'
 import type { ErrorName } from '../sp-api/errors.ts'
+import { auditOfCall, auditOfMint, type OperationOf } from './audit.ts'
 import type { Logger } from './logger.ts'
 import { type Metrics, TRIGGERS } from './metrics.ts'
 
@@ -21,12 +24,20 @@ export type Call = {
   reason?: string | undefined
   /** First 8 hex digits of the credential's keyed hash. */
   credential?: string
+  /** The resources of the RDT that it needs. */
+  asked?: readonly RestrictedResource[]
+  /** A caller's own mint: the RDT is in the answer. */
+  handsOut?: boolean
   /** Milliseconds spent waiting for a mint, and for the caller's body. */
   waitedMs: number
   /** Refused by us or failed at Amazon: an answer that then does not end whole is no abort of the caller. */
   failed?: boolean
   /** When the call left for Amazon, for the last time. */
   forwardedAt?: number
+  /** When Amazon's answer to that began. */
+  answeredAt?: number
+  /** Amazon's, of that answer. */
+  requestId?: string | undefined
   /** It was, or should have been, sent again with a new RDT. */
   replay?: boolean
 }
@@ -35,9 +46,17 @@ export type RouteCounts = { calls: number; hit: number; minted: number; rejected
 
 const METHODS = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'])
 
-export type EventsOptions = { readonly metrics: Metrics; readonly logger: Logger; readonly now: () => number }
+/** What had the configuration read. */
+export type ConfiguredBy = 'start' | 'signal' | 'file'
 
-export const createEvents = ({ metrics, logger, now }: EventsOptions) => {
+export type EventsOptions = {
+  readonly metrics: Metrics
+  readonly logger: Logger
+  readonly operationOf: OperationOf
+  readonly now: () => number
+}
+
+export const createEvents = ({ metrics, logger, operationOf, now }: EventsOptions) => {
   const stats = {
     lookups: { hit: 0, miss: 0, coalesced: 0, negative: 0 },
     routes: new Map<string, RouteCounts>(),
@@ -50,6 +69,10 @@ export const createEvents = ({ metrics, logger, now }: EventsOptions) => {
     stats.routes.set(route, counts)
     counts.calls += 1
     if (verdict === 'hit' || verdict === 'minted' || verdict === 'rejected') counts[verdict] += 1
+  }
+
+  const rejected = (name: ErrorName): void => {
+    metrics.rejections.inc({ reason: name })
   }
 
   return {
@@ -80,16 +103,27 @@ export const createEvents = ({ metrics, logger, now }: EventsOptions) => {
       if (call.replay) metrics.replays.inc({ outcome: cured(call, status) ? 'cured' : 'failed' })
       const method = METHODS.has(call.method) ? call.method : 'other'
       metrics.requests.inc({ route: call.route, method, code: String(status), verdict: call.verdict })
-      if (call.forwardedAt !== undefined) {
-        metrics.overhead.observe(Math.max(0, call.forwardedAt - call.startedAt - call.waitedMs) / 1000)
+      const { route, verdict, reason, credential, requestId, waitedMs } = call
+      const overheadMs = overheadOf(call)
+      if (overheadMs !== undefined) metrics.overhead.observe(overheadMs / 1000)
+      const durations = {
+        ms: tenth(ms),
+        waitMs: tenth(waitedMs),
+        overheadMs: tenth(overheadMs),
+        upstreamMs: tenth(upstreamOf(call)),
       }
-      const { route, verdict, reason, credential } = call
-      logger.info({ route, method, status, verdict, reason, credential, ms: Math.round(ms) }, 'call')
+      logger.info({ route, method, status, verdict, reason, credential, requestId, ...durations }, 'call')
+      const record = auditOfCall({ ...call, method }, status, operationOf)
+      if (record) logger.audit(record.event, record.fields)
     },
 
-    rejected: (name: ErrorName): void => {
-      metrics.rejections.inc({ reason: name })
+    /** Bytes that were no request. */
+    unreadable: (name: ErrorName): void => {
+      rejected(name)
+      logger.audit('refusal', { outcome: `rejected;${name}` })
     },
+
+    rejected,
 
     upstreamFailed: (reason: UpstreamFailure, code: string): void => {
       metrics.upstreamErrors.inc({ reason })
@@ -101,7 +135,7 @@ export const createEvents = ({ metrics, logger, now }: EventsOptions) => {
       stats.lookups[result] += 1
     },
 
-    tokenEvicted: (reason: 'capacity' | 'expired' | 'rejected'): void => {
+    tokenEvicted: (reason: Eviction): void => {
       metrics.evictions.inc({ reason })
     },
 
@@ -118,7 +152,8 @@ export const createEvents = ({ metrics, logger, now }: EventsOptions) => {
       metrics.mintResources.observe(resources)
       metrics.mintDuration.observe(tookMs / 1000)
       const credential = orders[0]?.credential.id.slice(0, 8)
-      const fields = { outcome, trigger, resources, credential, ms: Math.round(tookMs) }
+      const fields = { outcome, trigger, resources, credential, ms: tenth(tookMs) }
+      logger.audit('mint', { trigger, ...auditOfMint(orders, answer, operationOf) })
       if (outcome === 'success') {
         metrics.lastMint.set(Date.now() / 1000)
         logger.info(fields, 'mint')
@@ -138,6 +173,35 @@ export const createEvents = ({ metrics, logger, now }: EventsOptions) => {
       logger[expected ? 'info' : 'warn']({ ...fields, status, code, requestId }, 'mint')
     },
 
+    /** By an operator; `operation`: a catalogue id, or all. */
+    flushed: (operation: string, rdts: number): void => {
+      logger.info({ operation, rdts }, 'flushed')
+      logger.audit('flush', { operation, rdts, outcome: 'flushed' })
+    },
+
+    /** Probes and scrapes are none: they show nothing of anybody and change nothing. */
+    adminCalled: (action: string, peer: string | undefined, status: number): void => {
+      logger.audit('admin', { action, peer, status })
+    },
+
+    /** `changed`: keys. At the start, none. */
+    configured: (by: ConfiguredBy, configuration: string, changed: readonly string[]): void => {
+      metrics.lastReload.set(1)
+      if (by !== 'start') logger.info({ by, configuration, changed }, 'configuration reloaded')
+      logger.audit('configuration', { by, configuration, changed, outcome: 'in force' })
+    },
+
+    /** A reload that is not taken over: what was in force stays. */
+    misconfigured: (
+      by: ConfiguredBy,
+      problems: readonly { readonly path: string; readonly message: string }[],
+    ): void => {
+      metrics.lastReload.set(0)
+      const texts = problems.map(({ path, message }) => `${path}: ${message}`)
+      logger.error({ by, problems: texts }, 'configuration not reloaded: what was in force stays')
+      logger.audit('configuration', { by, problems: texts, outcome: 'refused' })
+    },
+
     failed: (error: unknown): void => {
       // The stack names our own lines; the redactor takes out what a library may have quoted.
       logger.error(
@@ -148,6 +212,16 @@ export const createEvents = ({ metrics, logger, now }: EventsOptions) => {
   }
 }
 export type Events = ReturnType<typeof createEvents>
+
+const tenth = (ms: number | undefined): number | undefined => ms && Math.round(ms * 10) / 10
+
+/** What the sidecar itself added; undefined where the call never left. */
+const overheadOf = ({ startedAt, forwardedAt, waitedMs }: Call): number | undefined =>
+  forwardedAt === undefined ? undefined : Math.max(0, forwardedAt - startedAt - waitedMs)
+
+/** From the call's leaving to the beginning of Amazon's answer. */
+const upstreamOf = ({ forwardedAt, answeredAt }: Call): number | undefined =>
+  forwardedAt === undefined || answeredAt === undefined ? undefined : answeredAt - forwardedAt
 
 /** The call went out again and the answer no longer was a 403. */
 const cured = ({ verdict, failed }: Call, status: number): boolean =>

@@ -51,7 +51,10 @@ export const createMetrics = ({ routes, version, nodeVersion, cacheEntries, queu
     buckets: SECONDS,
     registers,
   })
-  for (const route of [...routes, 'other']) duration.zero({ route })
+  const addRoutes = (added: readonly string[]): void => {
+    for (const route of added) duration.zero({ route })
+  }
+  addRoutes([...routes, 'other'])
 
   const mints = new Counter({
     name: 'rdt_mint_requests_total',
@@ -77,6 +80,8 @@ export const createMetrics = ({ routes, version, nodeVersion, cacheEntries, queu
 
   return {
     registry,
+    /** Routes of a catalogue that has changed; those it had stay. */
+    addRoutes,
     lastReload,
     requests: new Counter({
       name: 'rdt_http_requests_total',

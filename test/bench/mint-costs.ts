@@ -60,7 +60,7 @@ export const measure = async (policy: Policy, size: Size): Promise<Cost> => {
   })
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems))
   const runtime = { version: 'mint-costs', nodeVersion: process.version }
-  const sidecar = createSidecar(loaded.config, runtime, { logger: createLogger('silent') })
+  const sidecar = createSidecar(loaded.config, runtime, { logger: createLogger({ level: 'silent', audit: false }) })
   const { data } = await sidecar.listen()
   const base = policy.mints === 'direct' ? amazon : `http://127.0.0.1:${data[0]?.port}`
   await work(base, simulator.accessToken(), policy, size)

@@ -101,13 +101,13 @@ export const startMinting = (wire: Wire, options: Options = {}) => {
     onLookup: (result) => void lookups.push(result),
     onBug: (error) => void bugs.push(error),
     maxWaitMs,
-    dropRefusedElements: options.dropRefusedElements ?? false,
     now,
     random,
   })
   const requestFor = (path: string, { credential = 'c1', need, ...rest }: Asked): RdtRequest => ({
     origin: 'https://na',
     trigger: 'miss',
+    dropRefusedElements: options.dropRefusedElements ?? false,
     whenGone: () => {},
     credential: { id: credential, token: `Atza|${credential}` },
     need: { resources: [{ method: 'GET', path }], operation: 'things', ...need },
@@ -128,6 +128,7 @@ export const startMinting = (wire: Wire, options: Options = {}) => {
     queued: minter.queued,
     plans: minter.plans,
     close: broker.close,
+    flush: broker.flush,
     advance: (ms: number) => {
       advanced += ms
     },

@@ -31,7 +31,7 @@ export const startPair = async (
   const simulator = createSimulator()
   const amazon = await simulator.listen()
   const lines: string[] = []
-  const logger = createLogger('debug', { write: (line) => void lines.push(line) })
+  const logger = createLogger({ level: 'debug', audit: true }, { write: (line) => void lines.push(line) })
   const several = many && JSON.stringify(many(amazon).map((one) => ({ port: 0, endpoint: one })))
   const where = several ? { SIDECAR_LISTENERS: several } : { SIDECAR_PORT: '0', SIDECAR_ENDPOINT: endpoint ?? amazon }
   const loaded = configFrom({ ...where, ...env })

@@ -4,7 +4,8 @@ import { createDocuments, DOCUMENTS } from '../../src/reports/documents.ts'
 
 const ORIGIN = 'https://na'
 const asker = (id = 'c1', origin = ORIGIN) => ({ origin, credential: { id } })
-const start = (maxEntries = 100) => createDocuments({ restrictedTypes: ['GET_SECRET'], maxEntries, now: () => 1000 })
+const start = (maxEntries = 100) =>
+  createDocuments({ restrictedTypes: () => new Set(['GET_SECRET']), maxEntries, now: () => 1000 })
 const report = (reportDocumentId: string, reportType: string) => ({ reportDocumentId, reportType })
 const SECRET = 'GET_SECRET'
 const OPEN = 'GET_OPEN'

@@ -19,6 +19,7 @@ const POLICY: Policy = {
   scope: 'generic',
   dataElements: ['buyerInfo', 'shippingAddress'],
   onMintFailure: 'reject',
+  onRefusedElements: 'reject',
   sandbox: false,
   targetApplication: null,
 }

@@ -1,0 +1,55 @@
+/** The sidecar's listeners on node:http: how they open, how they drain. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { createApp } from './app.ts'
+import type { Handler } from './proxy/handle.ts'
+
+export type Address = { readonly host: string; readonly port: number }
+
+const TIMES = {
+  keepAliveTimeout: 75_000, // longer than callers' pools keep a connection, so that it is they who close it
+  requestTimeout: 0, // bodies of any size, at any speed; headersTimeout stays
+}
+
+export const createDataServer = (handler: Handler, maxHeaderSize: number): Server => {
+  const app = createApp()
+  const serve = (req: IncomingMessage, res: ServerResponse) =>
+    handler.handle(req, res).catch((error: unknown) => handler.fail(res, error))
+  app.use(serve)
+  // Express answers a target that is no path by itself.
+  const server = createServer({ maxHeaderSize, ...TIMES }, (req, res) =>
+    (req.url?.startsWith('/') ? app : serve)(req, res),
+  )
+  server.maxHeadersCount = 0 // bounded by bytes; a count would drop headers silently
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => handler.refuse(socket as Socket, error.code))
+  return server
+}
+
+/** Rejects where the address cannot be had. */
+export const open = (server: Server, { host, port }: Address): Promise<void> =>
+  new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+
+/** Takes no more connections; resolves when the last one is closed, or when `maxMs` is over. */
+export const drained = (server: Server, maxMs: number): Promise<void> =>
+  new Promise((resolve) => {
+    const idle = setInterval(() => server.closeIdleConnections(), 50)
+    const stop = () => {
+      clearInterval(idle)
+      clearTimeout(limit)
+      resolve()
+    }
+    const limit = setTimeout(stop, maxMs)
+    server.close(stop)
+  })
+
+/** Where it listens: the port it was given for 0. */
+export const addressOf = (server: Server, { host }: Pick<Address, 'host'>): Address => {
+  const address = server.address()
+  return { host, port: typeof address === 'object' && address ? address.port : 0 }
+}
