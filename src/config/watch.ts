@@ -1,24 +1,43 @@
 /**
- * Tells when one of some files has changed. By looking at them every two seconds: that sees what Kubernetes does to a mounted
- * ConfigMap (a symbolic link is swapped) and works on every file system, network ones included.
+ * Tells when one of some files has changed and then stood still. By looking at them: that sees what Kubernetes does to a mounted
+ * ConfigMap (a symbolic link is swapped) and works on every file system. A file that is being written is not read half.
  */
-import { type StatWatcher, unwatchFile, watchFile } from 'node:fs'
+import { statSync } from 'node:fs'
 
-const EVERY_MS = 2000
+const EVERY_MS = 1000
 
 /** Does not keep the process alive. */
 export const createFileWatch = (onChange: () => void) => {
-  const watched = new Map<string, StatWatcher>()
-  const release = (file: string): void => {
-    unwatchFile(file, onChange)
-    watched.delete(file)
+  /** File → as it was when it was last acted upon. */
+  let known = new Map<string, string>()
+  let lastLook = ''
+
+  const look = (): void => {
+    const found = new Map([...known.keys()].map((file) => [file, stampOf(file)]))
+    const changed = [...found].some(([file, stamp]) => stamp !== known.get(file))
+    const stoodStill = lastLook === textOf(found)
+    lastLook = textOf(found)
+    if (!changed || !stoodStill) return
+    known = found // before they are read: what is written meanwhile is seen at the next look
+    onChange()
   }
+  setInterval(look, EVERY_MS).unref()
+
   return {
     /** These files from now on, and no others. */
     watch: (files: readonly string[]): void => {
-      for (const file of watched.keys()) if (!files.includes(file)) release(file)
-      for (const file of files)
-        if (!watched.has(file)) watched.set(file, watchFile(file, { interval: EVERY_MS, persistent: false }, onChange))
+      known = new Map(files.map((file) => [file, known.get(file) ?? stampOf(file)]))
     },
+  }
+}
+
+const textOf = (stamps: ReadonlyMap<string, string>): string => JSON.stringify([...stamps])
+
+const stampOf = (file: string): string => {
+  try {
+    const { ino, size, mtimeNs } = statSync(file, { bigint: true })
+    return `${ino} ${size} ${mtimeNs}`
+  } catch {
+    return 'none'
   }
 }

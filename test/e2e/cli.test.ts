@@ -5,23 +5,9 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
 import { loadConfig } from '../../src/config/load.ts'
-import { printed, run, start } from '../support/cli.ts'
+import { FREE, lwaToken, printed, run, serving, simulating, start } from '../support/cli.ts'
 
 const FIXTURES = path.join(import.meta.dirname, '../fixtures')
-const FREE = { SIDECAR_PORT: '0', SIDECAR_ADMIN_PORT: '0' }
-
-const serving = async (t: Parameters<typeof start>[0], env: Record<string, string> = {}) => {
-  const running = start(t, ['serve'], { ...FREE, ...env })
-  const [line] = await printed(running, /^\{.*"msg":"serving".*$/m)
-  const { data, admin } = JSON.parse(line) as { data: { port: number }[]; admin: { port: number } }
-  return {
-    ...running,
-    base: `http://127.0.0.1:${data[0]?.port}`,
-    admin: `http://127.0.0.1:${admin.port}`,
-    adminPort: admin.port,
-  }
-}
-
 test('serve is the default command; SIGTERM drains and exits 0', async (t) => {
   const running = start(t, [], FREE)
   await printed(running, /"msg":"serving"/)
@@ -32,8 +18,7 @@ test('serve is the default command; SIGTERM drains and exits 0', async (t) => {
 })
 
 test('a call in flight at SIGTERM is finished before the exit', async (t) => {
-  const simulator = start(t, ['simulate', '--port', '0'])
-  const [, url = ''] = await printed(simulator, /simulator at (\S+):/)
+  const url = await simulating(t)
   await fetch(`${url}/_simulator/control`, { method: 'POST', body: JSON.stringify({ latencyMs: { call: 500 } }) })
   const sidecar = await serving(t, { SIDECAR_ENDPOINT: url })
   const call = fetch(`${sidecar.base}/sellers/v1/marketplaceParticipations`, {
@@ -46,8 +31,7 @@ test('a call in flight at SIGTERM is finished before the exit', async (t) => {
 })
 
 test('a call that outlasts drain.maxMs is cut, and the exit code says so', async (t) => {
-  const simulator = start(t, ['simulate', '--port', '0'])
-  const [, url = ''] = await printed(simulator, /simulator at (\S+):/)
+  const url = await simulating(t)
   await fetch(`${url}/_simulator/control`, {
     method: 'POST',
     body: JSON.stringify({ fail: [{ on: 'call', times: 1, as: 'hang' }] }),
@@ -167,16 +151,3 @@ test('demo stays up, and its curl lines work as printed', { skip: noCurl }, asyn
   running.child.kill('SIGINT')
   assert.equal((await running.finished).code, 0)
 })
-
-const lwaToken = async (url: string): Promise<string> => {
-  const body = new URLSearchParams({
-    grant_type: 'refresh_token',
-    refresh_token: 'Atzr|seller-a',
-    client_id: 'amzn1.application-oa2-client.test',
-    client_secret: 'simulated-secret',
-  })
-  const answer = (await (await fetch(`${url}/auth/o2/token`, { method: 'POST', body })).json()) as {
-    access_token: string
-  }
-  return answer.access_token
-}

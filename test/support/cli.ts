@@ -50,3 +50,43 @@ export const printed = async ({ out, finished }: Running, pattern: RegExp): Prom
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
+
+/** For a sidecar on free ports. */
+export const FREE = { SIDECAR_PORT: '0', SIDECAR_ADMIN_PORT: '0' }
+
+/** A running `serve`, when it serves. */
+export const serving = async (
+  t: TestContext,
+  env: Readonly<Record<string, string>> = {},
+  args: readonly string[] = [],
+) => {
+  const running = start(t, ['serve', ...args], { ...FREE, ...env })
+  const [line] = await printed(running, /^\{.*"msg":"serving".*$/m)
+  const { data, admin } = JSON.parse(line) as { data: { port: number }[]; admin: { port: number } }
+  return {
+    ...running,
+    base: `http://127.0.0.1:${data[0]?.port}`,
+    admin: `http://127.0.0.1:${admin.port}`,
+    adminPort: admin.port,
+  }
+}
+
+/** A running `simulate`: its address. */
+export const simulating = async (t: TestContext): Promise<string> => {
+  const [, url = ''] = await printed(start(t, ['simulate', '--port', '0']), /simulator at (\S+):/)
+  return url
+}
+
+/** An LWA access token of the simulator at `url`. */
+export const lwaToken = async (url: string): Promise<string> => {
+  const body = new URLSearchParams({
+    grant_type: 'refresh_token',
+    refresh_token: 'Atzr|seller-a',
+    client_id: 'amzn1.application-oa2-client.test',
+    client_secret: 'simulated-secret',
+  })
+  const answer = (await (await fetch(`${url}/auth/o2/token`, { method: 'POST', body })).json()) as {
+    access_token: string
+  }
+  return answer.access_token
+}

@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createLogger } from '../../src/telemetry/logger.ts'
+import { until } from '../support/many.ts'
+import { type Pair, startPair } from '../support/pair.ts'
+import { exchange } from '../support/raw.ts'
+
+type Line = Readonly<Record<string, unknown>> & { readonly event?: string; readonly msg?: string }
+const linesOf = (pair: Pair): readonly Line[] => pair.lines.map((line) => JSON.parse(line))
+const audited = (pair: Pair, event?: string): readonly Line[] =>
+  linesOf(pair).filter((line) => line['log'] === 'audit' && (event === undefined || line.event === event))
+const callsOf = (pair: Pair): readonly Line[] => linesOf(pair).filter(({ msg }) => msg === 'call')
+/** When `count` calls have ended: a call is told when its response is closed, a moment after the caller has all of it. */
+const ended = async (pair: Pair, count: number): Promise<void> => {
+  await until(() => callsOf(pair).length === count)
+}
+const HASH = /^[0-9a-f]{8}$/
+
+test('one line a request: route, method, status, verdict, durations, Amazon’s request id, who', async (t) => {
+  const pair = await startPair(t)
+  const token = pair.simulator.accessToken()
+  pair.simulator.control({ latencyMs: { call: 50, mint: 100 } })
+  const restricted = await pair.call('/orders/v0/orders/1/address?x=y', token)
+  const open = await pair.call('/sellers/v1/marketplaceParticipations', token)
+  await pair.call('/orders/v0/orders/1%2F2', token)
+  await ended(pair, 3)
+  const [first, second, third] = callsOf(pair) as [Line, Line, Line]
+  const requestId = (answer: Response) => answer.headers.get('x-amzn-requestid') ?? 'none'
+  const { ms, waitMs, overheadMs, upstreamMs, credential, time, ...rest } = first
+  assert.deepEqual(rest, {
+    level: 'info',
+    route: 'orders-v0.getOrderAddress',
+    method: 'GET',
+    status: 200,
+    verdict: 'minted',
+    requestId: requestId(restricted),
+    msg: 'call',
+  })
+  assert.match(String(credential), HASH)
+  assert.ok(Number(waitMs) >= 95 && Number(upstreamMs) >= 45 && Number(overheadMs) >= 0, JSON.stringify(first))
+  assert.ok(Number(ms) >= Number(waitMs) + Number(upstreamMs) - 1, JSON.stringify(first))
+  assert.ok(!Number.isNaN(Date.parse(String(time))))
+  assert.deepEqual(
+    [second['route'], second['verdict'], second['requestId'], second['credential'], second['waitMs']],
+    ['other', 'not-restricted', requestId(open), credential, 0],
+  )
+  assert.deepEqual(
+    [third['verdict'], third['reason'], third['credential'], third['upstreamMs'], third['requestId']],
+    ['rejected', 'unsafe-path', credential, undefined, undefined],
+  )
+})
+
+test('the audit stream tells each mint and each swap, and agrees with the log of the simulator', async (t) => {
+  const pair = await startPair(t)
+  const [a, b] = [pair.simulator.accessToken('seller-a'), pair.simulator.accessToken('seller-b')]
+  for (const token of [a, a, b]) await (await pair.call('/orders/v0/orders/1/orderItems', token)).text()
+  await (await pair.call('/orders/v0/orders', a, { headers: { 'x-rdt-data-elements': 'buyerInfo' } })).text()
+  await (await pair.call('/sellers/v1/marketplaceParticipations', a)).text()
+  await ended(pair, 5)
+  const mints = audited(pair, 'mint')
+  assert.equal(mints.length, pair.mints().length)
+  const items = { operation: 'orders-v0.getOrderItems', dataElements: ['buyerInfo'], scope: 'generic', count: 1 }
+  const orders = { operation: 'orders-v0.getOrders', dataElements: ['buyerInfo'], scope: 'specific', count: 1 }
+  assert.deepEqual(
+    mints.map(({ resources, trigger, outcome, delegated }) => ({ resources, trigger, outcome, delegated })),
+    [items, items, orders].map((one) => ({
+      resources: [one],
+      trigger: 'miss',
+      outcome: 'success',
+      delegated: false,
+    })),
+  )
+  const swaps = audited(pair, 'swap')
+  assert.deepEqual(
+    swaps.map(({ resources, outcome, status, method }) => [resources, outcome, status, method]),
+    [
+      [[items], 'minted', 200, 'GET'],
+      [[items], 'hit', 200, 'GET'],
+      [[items], 'minted', 200, 'GET'],
+      [[orders], 'minted', 200, 'GET'],
+    ],
+  )
+  const [first, second, third] = swaps.map(({ credential }) => String(credential))
+  assert.match(first ?? '', HASH)
+  assert.ok(first === second && first !== third)
+  assert.deepEqual(
+    mints.map(({ credential }) => credential),
+    [first, third, first],
+  )
+  assert.deepEqual(
+    swaps.map(({ requestId }) => requestId),
+    callsOf(pair)
+      .slice(0, 4)
+      .map(({ requestId }) => requestId),
+  )
+})
+
+test('refusals, ours and Amazon’s, calls without a swap and RDTs handed out are told apart', async (t) => {
+  const pair = await startPair(t)
+  const token = pair.simulator.accessToken()
+  const call = async (target: string, init: RequestInit = {}) => (await pair.call(target, token, init)).text()
+  pair.simulator.control({ denyOperations: ['mfn-v0.getShipment'] })
+  await call('/mfn/v0/shipments/S1')
+  await call('/orders/v0/orders/1', { headers: { 'x-rdt-mode': 'skip' } })
+  await call('/tokens/2021-03-01/restrictedDataToken', {
+    method: 'POST',
+    body: JSON.stringify({
+      restrictedResources: [
+        { method: 'GET', path: '/orders/v0/orders/1/address' },
+        { method: 'GET', path: '/orders/v0/orders/2/address' },
+      ],
+    }),
+  })
+  await (await pair.call('/orders/v0/orders/1')).text()
+  await call('/sellers/v1/x', { headers: { 'x-rdt-scope': 'all' } })
+  await ended(pair, 5)
+  assert.deepEqual(
+    audited(pair)
+      .filter(({ event }) => event !== 'mint' && event !== 'configuration')
+      .map(({ event, operation, outcome, status }) => [event, operation, outcome, status]),
+    [
+      ['refusal', 'mfn-v0.getShipment', 'rejected;mint-refused', 400],
+      ['pass', 'orders-v0.getOrder', 'skipped;header', 200],
+      ['hand-out', 'other', 'minted', 200],
+      ['refusal', 'orders-v0.getOrder', 'rejected;missing-token', 403],
+      ['refusal', 'other', 'rejected;invalid-header', 400],
+    ],
+  )
+  const [handOut] = audited(pair, 'hand-out')
+  assert.deepEqual(handOut?.['resources'], [{ operation: 'orders-v0.getOrderAddress', scope: 'specific', count: 2 }])
+  const refusedMint = audited(pair, 'mint').find(({ outcome }) => outcome === 'refused')
+  const amazons = pair.mints().find(({ status }) => status === 400)
+  assert.deepEqual([refusedMint?.['status'], refusedMint?.['code']], [amazons?.status, 'InvalidInput'])
+  assert.match(String(refusedMint?.['requestId']), /^[0-9a-f-]{36}$/)
+})
+
+test('the data elements of a swap are those its RDT has, not those asked for', async (t) => {
+  const pair = await startPair(t, {
+    env: { SIDECAR_RDT_ON_REFUSED_ELEMENTS: 'drop', SIDECAR_RDT_DATA_ELEMENTS: '[buyerInfo, buyerTaxInformation]' },
+  })
+  const token = pair.simulator.accessToken()
+  pair.simulator.control({ denyElements: ['buyerTaxInformation'] })
+  await (await pair.call('/orders/v0/orders/1', token)).text()
+  await ended(pair, 1)
+  const [swap] = audited(pair, 'swap')
+  assert.deepEqual(swap?.['resources'], [
+    { operation: 'orders-v0.getOrder', dataElements: ['buyerInfo'], scope: 'generic', count: 1 },
+  ])
+})
+
+test('bytes that are no request are told as a refusal', async (t) => {
+  const pair = await startPair(t)
+  await exchange(pair.port, 'GET /orders/v0/orders HTTP/1.1\r\nbad header\r\n\r\n')
+  await until(() => audited(pair, 'refusal').length === 1)
+})
+
+test('what operators do is told: flush, status, a wrong path; probes and scrapes are not', async (t) => {
+  const pair = await startPair(t)
+  for (const page of ['/livez', '/readyz', '/metrics', '/status', '/config?CANARY']) await fetch(pair.admin + page)
+  await fetch(`${pair.admin}/flush`, { method: 'POST' })
+  await fetch(`${pair.admin}/flush?operation=CANARY`, { method: 'POST' })
+  await until(() => audited(pair, 'admin').length === 4)
+  const peer = '127.0.0.1'
+  assert.deepEqual(
+    audited(pair, 'admin').map(({ action, peer, status }) => ({ action, peer, status })),
+    [
+      { action: 'status', peer, status: 200 },
+      { action: 'unknown', peer, status: 404 },
+      { action: 'flush', peer, status: 200 },
+      { action: 'flush', peer, status: 400 },
+    ],
+  )
+  assert.deepEqual(
+    audited(pair, 'flush').map(({ operation, rdts }) => [operation, rdts]),
+    [['all', 0]],
+  )
+  assert.deepEqual(
+    audited(pair, 'configuration').map(({ by, outcome, changed }) => [by, outcome, changed]),
+    [['start', 'in force', []]],
+  )
+  assert.doesNotMatch(pair.lines.join(), /CANARY/)
+})
+
+test('the audit stream does not ask for the log’s level, and log.audit turns it off', async (t) => {
+  for (const audit of [true, false]) {
+    const written: string[] = []
+    const logger = createLogger({ level: 'silent', audit }, { write: (line) => void written.push(line) })
+    const pair = await startPair(t, { overrides: { logger } })
+    await (await pair.call('/orders/v0/orders/1', pair.simulator.accessToken())).text()
+    await pair.close()
+    const events = written.map((line) => JSON.parse(line).event)
+    assert.deepEqual(events, audit ? ['configuration', 'mint', 'swap'] : [])
+  }
+})

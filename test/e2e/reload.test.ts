@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { lwaToken, serving, simulating } from '../support/cli.ts'
+import { metric } from '../support/metric.ts'
+
+const folderFor = (t: TestContext): string => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'rdt-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  return folder
+}
+
+type Line = Readonly<Record<string, unknown>>
+
+/** A sidecar as a process, its configuration file, and a simulated Amazon. */
+const reloading = async (t: TestContext, yaml: string, file = path.join(folderFor(t), 'sidecar.yaml')) => {
+  const url = await simulating(t)
+  const token = await lwaToken(url)
+  writeFileSync(file, yaml)
+  const sidecar = await serving(t, { SIDECAR_ENDPOINT: url }, ['--config', file])
+  const lines = (): readonly Line[] =>
+    sidecar
+      .out()
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line))
+  const reloads = (): readonly Line[] =>
+    lines().filter(({ log, event, by }) => log === 'audit' && event === 'configuration' && by !== 'start')
+  const next = async (since: number): Promise<Line> => {
+    for (let i = 0; i < 3000; i += 1) {
+      const reload = reloads()[since]
+      if (reload) return reload
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    throw new Error('it was not read again')
+  }
+  return {
+    ...sidecar,
+    file,
+    lines,
+    reloads,
+    /** Does what should have it read again, and resolves to what the audit stream says of that. */
+    after: (change: () => void): Promise<Line> => {
+      const since = reloads().length
+      change()
+      return next(since)
+    },
+    hangup: () => void sidecar.child.kill('SIGHUP'),
+    good: (): Promise<number> => metric(sidecar, 'rdt_config_last_reload_successful'),
+    verdict: async (target: string): Promise<string | null> => {
+      const answer = await fetch(sidecar.base + target, { headers: { 'x-amz-access-token': token } })
+      await answer.arrayBuffer()
+      return answer.headers.get('x-rdt-verdict')
+    },
+    configuration: async (): Promise<string> =>
+      ((await (await fetch(`${sidecar.admin}/status`)).json()) as { configuration: string }).configuration,
+  }
+}
+
+test('SIGHUP has the file read again: rows, policy and levels are taken over without a restart', async (t) => {
+  const one = await reloading(t, 'log: { level: info }')
+  assert.equal(await one.verdict('/orders/v0/orders/1/address'), 'minted')
+  assert.equal(await one.verdict('/new/v1/things/1'), 'not-restricted')
+  const before = await one.configuration()
+  const said = await one.after(() => {
+    writeFileSync(
+      one.file,
+      `operations: { new-v1.getThing: { method: GET, path: "/new/v1/things/{thingId}" }, orders-v0.getOrderAddress: { mode: skip } }
+log: { level: error }
+rdt: { scope: specific }`,
+    )
+    one.hangup()
+  })
+  assert.deepEqual(
+    [said['by'], said['outcome'], said['changed']],
+    ['signal', 'in force', ['operations', 'rdt.scope', 'log.level']],
+  )
+  assert.equal(await one.verdict('/orders/v0/orders/1/address'), 'skipped;operation')
+  assert.equal(await one.verdict('/orders/v0/orders/1'), 'minted')
+  assert.equal(await one.verdict('/orders/v0/orders/2'), 'minted') // each its own
+  assert.equal(await one.verdict('/new/v1/things/1'), 'minted')
+  assert.equal(await one.good(), 1)
+  assert.equal(await metric(one, 'rdt_http_request_duration_seconds_count{route="new-v1.getThing"}'), 1)
+  assert.notEqual(await one.configuration(), before)
+  assert.equal(one.lines().filter(({ msg }) => msg === 'call').length, 2) // those before
+})
+
+test('a file that is changed is read again by itself; a bad one is refused as a whole, and the last good one kept', async (t) => {
+  const one = await reloading(t, 'rdt: { scope: generic }')
+  const before = await one.configuration()
+  const refused = await one.after(() =>
+    writeFileSync(one.file, 'rdt: { scope: specific, onMintFailure: sometimes }\nlog: { audit: false }'),
+  )
+  assert.deepEqual([refused['by'], refused['outcome']], ['file', 'refused'])
+  assert.match(String(refused['problems']), /^rdt\.onMintFailure: /)
+  assert.equal(await one.good(), 0)
+  assert.equal(await one.configuration(), before)
+  assert.equal(await one.verdict('/orders/v0/orders/1'), 'minted')
+  assert.equal(await one.verdict('/orders/v0/orders/2'), 'hit') // generic, as before
+  const mended = await one.after(() => writeFileSync(one.file, 'rdt: { scope: specific }'))
+  assert.deepEqual([mended['outcome'], mended['changed']], ['in force', ['rdt.scope']])
+  assert.equal(await one.good(), 1)
+  assert.equal(await one.verdict('/orders/v0/orders/2'), 'minted')
+})
+
+test('a key that needs a restart keeps the whole file from being taken over, and is named', async (t) => {
+  const one = await reloading(t, 'mint: { burst: 5 }')
+  const said = await one.after(() => {
+    writeFileSync(one.file, 'mint: { burst: 6 }\nrdt: { scope: specific }')
+    one.hangup()
+  })
+  assert.deepEqual(said['problems'], ['mint.burst: has changed: it is taken over by a restart only'])
+  assert.equal(await one.good(), 0)
+  assert.equal(await one.verdict('/orders/v0/orders/1'), 'minted')
+  assert.equal(await one.verdict('/orders/v0/orders/2'), 'hit')
+})
+
+test('a mounted ConfigMap is seen: its folder’s symbolic link is swapped', async (t) => {
+  const folder = folderFor(t)
+  const write = (name: string, scope: string): void => {
+    mkdirSync(path.join(folder, name))
+    writeFileSync(path.join(folder, name, 'sidecar.yaml'), `rdt: { scope: ${scope} }`)
+  }
+  write('..1', 'generic')
+  symlinkSync('..1', path.join(folder, '..data'))
+  const file = path.join(folder, 'sidecar.yaml')
+  symlinkSync('..data/sidecar.yaml', file)
+  const one = await reloading(t, 'rdt: { scope: generic }', file)
+  write('..2', 'specific')
+  const said = await one.after(() => {
+    symlinkSync('..2', path.join(folder, '..new'))
+    renameSync(path.join(folder, '..new'), path.join(folder, '..data'))
+  })
+  assert.deepEqual([said['by'], said['changed']], ['file', ['rdt.scope']])
+})
+
+test('the catalogue is watched too, also one that a reload names; a file that is gone changes nothing', async (t) => {
+  const shipped = readFileSync(path.join(import.meta.dirname, '../../config/restricted-operations.yaml'), 'utf8')
+  const folder = folderFor(t)
+  const catalogue = path.join(folder, 'catalogue.yaml')
+  const row = '\nnew-v1.getThing: { method: GET, path: "/new/v1/things/{thingId}" }\n'
+  writeFileSync(catalogue, shipped)
+  const one = await reloading(t, '{}')
+  await one.after(() => writeFileSync(one.file, `operationsFile: ${catalogue}`))
+  const said = await one.after(() => writeFileSync(catalogue, shipped + row))
+  assert.deepEqual(said['changed'], ['operations'])
+  assert.equal(await one.verdict('/new/v1/things/1'), 'minted')
+  const gone = await one.after(() => rmSync(catalogue))
+  assert.match(String(gone['problems']), /catalogue\.yaml: cannot be read \(ENOENT\)/)
+  assert.equal(await one.verdict('/new/v1/things/2'), 'hit')
+})
