@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The process: arguments, environment, signals, exit codes. What a command does is in cli/. */
-import { type Command, type Io, UsageError } from './cli/command.ts'
+import type { Command, Io } from './cli/command.ts'
+import { UsageError } from './cli/usage-error.ts'
 
 const COMMANDS: Readonly<Record<string, readonly [summary: string, load: () => Promise<Command>]>> = {
   serve: ['run the sidecar (default); --config FILE', async () => (await import('./cli/serve.ts')).serve],
@@ -26,6 +27,9 @@ const COMMANDS: Readonly<Record<string, readonly [summary: string, load: () => P
   shutdown: ['ask a running sidecar to drain and exit', async () => (await import('./cli/shutdown.ts')).shutdown],
 }
 
+/** Commands that end in their own way when a signal says so; the others end at once. */
+const UNTIL_STOPPED = ['serve', 'simulate', 'demo']
+
 const usage = (): string =>
   `usage: rdt-sidecar [COMMAND] [OPTIONS]\n\n${Object.entries(COMMANDS)
     .map(([name, [summary]]) => `  ${name.padEnd(13)} ${summary}\n`)
@@ -48,21 +52,25 @@ const main = async (argv: readonly string[]): Promise<number> => {
   }
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   if (!command) throw new UsageError(`unknown command: ${name}\n\n${usage()}`)
+  // Before anything is loaded: as process 1 of a container a signal that nobody listens for is lost.
+  const stopped = UNTIL_STOPPED.includes(name) ? signalled() : new Promise<void>(() => {})
   const run = await command[1]()
-  return run(ioOf([...args]))
+  return run(ioOf([...args], stopped))
 }
 
-const ioOf = (args: string[]): Io => ({
+const signalled = (): Promise<void> =>
+  new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
+  })
+
+const ioOf = (args: string[], stopped: Promise<void>): Io => ({
   args,
   env: process.env,
   out: (text) => process.stdout.write(text),
   err: (text) => process.stderr.write(text),
   terminal: process.stdout.isTTY === true,
   nodeVersion: process.version,
-  stopped: () =>
-    new Promise((resolve) => {
-      for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
-    }),
+  stopped,
   onHangup: (listener) => void process.on('SIGHUP', listener),
 })
 

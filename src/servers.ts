@@ -1,6 +1,7 @@
 /** The sidecar's listeners on node:http: how they open, how they drain. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { createApp } from './app.ts'
 import type { Handler } from './proxy/handle.ts'
 
@@ -35,18 +36,19 @@ export const open = (server: Server, { host, port }: Address): Promise<void> =>
     })
   })
 
-/** Takes no more connections; resolves when the last one is closed, or when `maxMs` is over. */
-export const drained = (server: Server, maxMs: number): Promise<void> =>
-  new Promise((resolve) => {
-    const idle = setInterval(() => server.closeIdleConnections(), 50)
-    const stop = () => {
-      clearInterval(idle)
-      clearTimeout(limit)
-      resolve()
-    }
-    const limit = setTimeout(stop, maxMs)
-    server.close(stop)
-  })
+/**
+ * Takes no more connections and closes idle ones; resolves when nothing is in flight, or when `maxMs` is over. Connections may be
+ * left on which no call ever came: Node does not count them among the idle.
+ */
+export const drained = async (server: Server, inFlight: () => number, maxMs: number): Promise<void> => {
+  const until = performance.now() + maxMs
+  server.close()
+  do {
+    await delay(EVERY_MS)
+    server.closeIdleConnections()
+  } while (inFlight() > 0 && performance.now() < until)
+}
+const EVERY_MS = 50
 
 /** Where it listens: the port it was given for 0. */
 export const addressOf = (server: Server, { host }: Pick<Address, 'host'>): Address => {

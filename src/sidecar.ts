@@ -178,7 +178,8 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
       state = 'draining'
       broker.close()
       for (const { handler } of data) handler.drain()
-      await Promise.all(data.map(({ server }) => drained(server, config.settings.drain.maxMs)))
+      const { maxMs } = config.settings.drain
+      await Promise.all(data.map(({ server, handler }) => drained(server, handler.inFlight, maxMs)))
       const cut = data.reduce((sum, { handler }) => sum + handler.inFlight(), 0)
       for (const { server, handler } of data) {
         server.closeAllConnections()

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Config, type LoadResult, loadConfig } from '../config/load.ts'
 import type { Runtime } from '../sidecar.ts'
+import { UsageError } from './usage-error.ts'
 
 export type Io = {
   readonly args: string[]
@@ -14,16 +15,13 @@ export type Io = {
   readonly terminal: boolean
   readonly nodeVersion: string
   /** Resolves at SIGTERM or SIGINT. */
-  readonly stopped: () => Promise<void>
+  readonly stopped: Promise<void>
   /** Calls back at every SIGHUP. */
   readonly onHangup: (listener: () => void) => void
 }
 
 /** Resolves to the exit code: 0 clean, 1 failed while running, 2 bad usage or configuration. */
 export type Command = (io: Io) => Promise<number>
-
-/** Ends a command with exit code 2 and a line that says what to do. */
-export class UsageError extends Error {}
 
 /** Reads --config FILE, else SIDECAR_CONFIG. */
 export const load = ({ env }: Pick<Io, 'env'>, file = env['SIDECAR_CONFIG']): LoadResult => loadConfig(file, env)

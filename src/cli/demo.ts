@@ -16,7 +16,6 @@ const LIFE_S = 1
 export const demo: Command = async (io) => {
   const { values } = parseArgs({ args: io.args, options: { once: { type: 'boolean' } } })
   const paint: Paint = (style, text) => (io.terminal ? styleText(style, text) : text)
-  const stopped = io.stopped()
   const simulator = createSimulator()
   const amazon = await simulator.listen()
   const sidecar = createSidecar(configOf({ env: environmentFor(amazon) }), runtimeOf(io))
@@ -30,7 +29,7 @@ export const demo: Command = async (io) => {
   io.out(await showRenewal(stage))
   if (!values.once) {
     io.out(tryByHand(amazon, base, adminBase, paint))
-    await stopped
+    await io.stopped
   }
   await sidecar.close()
   await simulator.close()

@@ -4,7 +4,8 @@ import { type Plan, type Policy, planCall } from '../rdt/need.ts'
 import { DOCUMENTS } from '../reports/documents.ts'
 import { createCatalogue } from '../sp-api/operations.ts'
 import { type Recognition, recognise } from '../sp-api/recognise.ts'
-import { type Command, configOf, UsageError } from './command.ts'
+import { type Command, configOf } from './command.ts'
+import { UsageError } from './usage-error.ts'
 
 export const explain: Command = async (io) => {
   const { values, positionals } = parseArgs({

@@ -1,7 +1,8 @@
 /** `simulate`: the SP-API simulator alone, until it is told to stop. */
 import { parseArgs } from 'node:util'
 import { createSimulator } from '../simulator/simulator.ts'
-import { type Command, UsageError } from './command.ts'
+import type { Command } from './command.ts'
+import { UsageError } from './usage-error.ts'
 
 export const simulate: Command = async (io) => {
   const { values } = parseArgs({
@@ -11,10 +12,9 @@ export const simulate: Command = async (io) => {
   const port = Number(values.port)
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new UsageError('--port must be 0 to 65535')
   const simulator = createSimulator()
-  const stopped = io.stopped()
   const url = await simulator.listen(port, values.host)
   io.out(`SP-API simulator at ${url}: made-up people, Amazon's rules. Help: curl ${url}/_simulator/\n`)
-  await stopped
+  await io.stopped
   await simulator.close()
   return 0
 }

@@ -2,7 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { adminOf, answerText, ask } from './admin-client.ts'
-import { type Command, UsageError } from './command.ts'
+import type { Command } from './command.ts'
+import { UsageError } from './usage-error.ts'
 
 const EVERY_MS = 100
 

@@ -125,9 +125,10 @@ export const createHandler = (options: HandlerOptions) => {
       events.unreadable(error.name)
       refuseUnreadable(socket, error)
     },
-    /** From now on new calls are refused; those in flight go on. */
+    /** From now on new calls are refused; those in flight go on, and their connections end with them. */
     drain: (): void => {
       draining = true
+      for (const res of pending) res.shouldKeepAlive = false
     },
     inFlight: (): number => pending.size,
     close: (): void => exchange.close(),

@@ -3,9 +3,9 @@ export const many = <T>(count: number, make: (i: number) => Promise<T>): Promise
 
 export const after = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
-/** Resolves when `done` says so; rejects after two seconds. */
+/** Resolves when `done` says so; rejects after ten seconds. */
 export const until = async (done: () => boolean | Promise<boolean>): Promise<void> => {
-  for (let i = 0; i < 200; i += 1) {
+  for (let i = 0; i < 1000; i += 1) {
     if (await done()) return
     await after(10)
   }
