@@ -1,16 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { lwaToken, serving, simulating } from '../support/cli.ts'
+import { folderFor, lwaToken, serving, simulating } from '../support/cli.ts'
 import { metric } from '../support/metric.ts'
-
-const folderFor = (t: TestContext): string => {
-  const folder = mkdtempSync(path.join(tmpdir(), 'rdt-'))
-  t.after(() => rmSync(folder, { recursive: true }))
-  return folder
-}
 
 type Line = Readonly<Record<string, unknown>>
 

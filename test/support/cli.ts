@@ -1,6 +1,8 @@
 /** The sidecar as a process: the sources run as they are on this Node. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { TestContext } from 'node:test'
 
@@ -49,6 +51,13 @@ export const printed = async ({ out, finished }: Running, pattern: RegExp): Prom
     if (over) throw new Error(`it ended without printing ${pattern}: ${out()}`)
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
+}
+
+/** An empty folder for one test. */
+export const folderFor = (t: TestContext): string => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'rdt-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  return folder
 }
 
 /** For a sidecar on free ports. */
