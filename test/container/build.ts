@@ -81,8 +81,7 @@ const buildStage = (site: Site, stage: Stage, before: readonly Built[]): Built =
   let settings = NOTHING_SET
   let declared: Scope = {}
   for (const one of stage.instructions) {
-    const flags = Object.entries(one.flags).map(([flag, value]) => `--${flag}=${value} `)
-    site.tell(`${name}: ${one.keyword} ${flags.join('')}${one.text}`)
+    site.tell(`${name}: ${one.source}`)
     const scope = { ...declared, ...settings.env }
     if (one.keyword === 'ARG')
       declared = { ...declared, ...declaredBy(one, { ...site.args, ...scope }, site.buildArgs) }

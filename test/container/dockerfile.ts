@@ -2,9 +2,11 @@
 
 export type Instruction = {
   readonly line: number
+  /** As written, continued lines joined. */
+  readonly source: string
   readonly keyword: string
   readonly flags: Readonly<Record<string, string>>
-  /** As written, flags apart, continued lines joined. */
+  /** What follows keyword and flags. */
   readonly text: string
   /** Without their quotes; of the JSON form its elements. */
   readonly words: readonly string[]
@@ -92,7 +94,7 @@ const instructionOf = (line: number, source: string): Instruction => {
   )
   const command = keyword === 'HEALTHCHECK' ? text.replace(/^CMD\s+/, '') : text
   const elements = command.startsWith('[') ? (JSON.parse(command) as string[]) : undefined
-  return { line, keyword, flags, text, words: elements ?? wordsOf(text), exec: elements !== undefined }
+  return { line, source, keyword, flags, text, words: elements ?? wordsOf(text), exec: elements !== undefined }
 }
 
 const wordsOf = (text: string): readonly string[] =>

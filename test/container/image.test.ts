@@ -173,6 +173,14 @@ describe('the image', { skip: cannotBuild() }, () => {
     assert.equal(code, 0, err)
   })
 
+  test('reads a mounted configuration', async (t) => {
+    const at = '/etc/rdt-sidecar/config.yaml'
+    const options = { cmd: ['print-config'], env: { SIDECAR_CONFIG: at }, files: { [at]: 'endpoint: fe\n' } }
+    const { code, out, err } = await run(t, options).ended
+    assert.equal(code, 0, err)
+    assert.match(out, /^endpoint: fe$/m)
+  })
+
   test('refuses a wrong configuration with exit code 2', async (t) => {
     const { code, err } = await run(t, { env: { SIDECAR_PROT: '8080' } }).ended
     assert.equal(code, 2)
