@@ -149,7 +149,12 @@ const run = (
     ['--mount', '--pid', '--fork', '--kill-child', '/bin/sh', '-euc', RUN, 'sh', folder, tree, settings.workdir].concat(
       command,
     ),
-    { env: { HOME: '/root', ...networkOf(process.env), ...scope }, encoding: 'utf8' },
+    {
+      env: { HOME: '/root', ...networkOf(process.env), ...scope },
+      encoding: 'utf8',
+      timeout: 300_000,
+      killSignal: 'SIGKILL',
+    },
   )
   if (result.status !== 0) throw new Error(`line ${line}: RUN ${text}\n${result.stdout}${result.stderr}`)
 }

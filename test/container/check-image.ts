@@ -44,7 +44,7 @@ const demo = async (image: Image): Promise<number> => {
 
 rules()
 const reason = cannotBuild()
-if (reason) throw new Error(`Not built: ${reason}.`)
+if (reason) throw new Error(`not built: ${reason}`)
 const image = buildImage(ROOT, {}, print)
 try {
   contents(image)

@@ -43,7 +43,11 @@ export const runImage = (image: Image, options: RunOptions = {}): Container => {
     ...[which('unshare'), `--root=${merged}`, `--wd=${image.workdir}`, ...identity, '--', ...command],
   ])
   const ended = endOf(child)
-  const pid = () => firstChildOf(child)
+  const pid = () =>
+    firstChildOf(child).catch(async () => {
+      const { code, out, err } = await ended
+      throw new Error(`the container has ended with exit code ${code}: ${out}${err}`)
+    })
   const kill = async (signal: NodeJS.Signals) => void process.kill(await pid(), signal)
   const exec = async (what: readonly string[]) => {
     const inside = [which('nsenter'), '--target', `${await pid()}`, '--mount', '--pid', '--root', '--wd']
@@ -103,15 +107,16 @@ const endOf = async (child: ChildProcess): Promise<Ended> => {
   return { code, ...text }
 }
 
+/** Throws when the parent is gone. */
 const firstChildOf = async ({ pid }: ChildProcess): Promise<number> => {
-  for (const deadline = Date.now() + 10_000; Date.now() < deadline; await new Promise((done) => setTimeout(done, 10))) {
+  for (;;) {
     const [first] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
     if (first) return Number(first)
+    await new Promise((done) => setTimeout(done, 10))
   }
-  throw new Error('the container did not start')
 }
 
-/** A limited memory control group. v1 or v2; `remove` it when nothing runs in it. */
+/** A memory control group with a limit, v1 or v2; can be removed when nothing runs in it. */
 export const memoryLimit = (bytes: number): { join: string; peak: () => number; remove: () => void } => {
   const groups = readFileSync('/proc/self/cgroup', 'utf8')
   const [, old] = /^\d+:memory:(.*)$/m.exec(groups) ?? []
