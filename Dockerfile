@@ -1,6 +1,6 @@
 # The image: Node, the libraries it links with, and the program. No shell, no package manager. How to run it, and what was checked: docs/container.md.
-# Pin the base by digest with --build-arg NODE_IMAGE=docker.io/library/node:24.21.0-bookworm-slim@sha256:…
-ARG NODE_IMAGE=docker.io/library/node:24.21.0-bookworm-slim
+# Pin the base by digest with --build-arg NODE_IMAGE=node:24.21.0-bookworm-slim@sha256:…
+ARG NODE_IMAGE=node:24.21.0-bookworm-slim
 
 # What the program needs of the base; of its packages the licences, and the records that scanners read.
 FROM ${NODE_IMAGE} AS system
