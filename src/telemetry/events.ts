@@ -3,7 +3,8 @@
  * Promises: no token, path with ids, query or body in either.
  */
 import type { Eviction } from '../rdt/cache.ts'
-import type { Order } from '../rdt/minter.ts'
+import type { Credential } from '../rdt/credential.ts'
+import type { Order, Trigger } from '../rdt/minter.ts'
 import type { RestrictedResource } from '../rdt/need.ts'
 import type { MintAnswer } from '../rdt/tokens-api.ts'
 import type { ErrorName } from '../sp-api/errors.ts'
@@ -75,6 +76,13 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
     metrics.rejections.inc({ reason: name })
   }
 
+  const countMint = (outcome: MintAnswer['kind'], trigger: Trigger, tookMs: number): void => {
+    stats.mints += 1
+    metrics.mints.inc({ outcome, trigger })
+    metrics.mintDuration.observe(tookMs / 1000)
+    if (outcome === 'success') metrics.lastMint.set(Date.now() / 1000)
+  }
+
   return {
     /** For /status. */
     summary: () => {
@@ -143,19 +151,22 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
       metrics.queueWait.observe(ms / 1000)
     },
 
+    /** A caller's own mint that went to Amazon as it came: what it asked for was not read. */
+    mintForwarded: ({ id }: Credential, outcome: MintAnswer['kind'], tookMs: number): void => {
+      countMint(outcome, 'caller', tookMs)
+      logger.audit('mint', { trigger: 'caller', credential: id.slice(0, 8), outcome })
+    },
+
     mintAttempted: (orders: readonly Order[], answer: MintAnswer, tookMs: number): void => {
       const outcome = answer.kind
       const trigger = TRIGGERS.find((one) => orders.some((order) => order.trigger === one)) ?? 'miss'
       const resources = orders.reduce((sum, { need }) => sum + need.resources.length, 0)
-      stats.mints += 1
-      metrics.mints.inc({ outcome, trigger })
+      countMint(outcome, trigger, tookMs)
       metrics.mintResources.observe(resources)
-      metrics.mintDuration.observe(tookMs / 1000)
       const credential = orders[0]?.credential.id.slice(0, 8)
       const fields = { outcome, trigger, resources, credential, ms: tenth(tookMs) }
       logger.audit('mint', { trigger, ...auditOfMint(orders, answer, operationOf) })
       if (outcome === 'success') {
-        metrics.lastMint.set(Date.now() / 1000)
         logger.info(fields, 'mint')
         return
       }
