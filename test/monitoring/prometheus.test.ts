@@ -1,0 +1,104 @@
+/** A real Prometheus scrapes a sidecar under load; every query of the dashboard, the alerts and the runbook is asked of it. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { createSimulator } from '../../src/simulator/simulator.ts'
+import { printed, start } from '../support/cli.ts'
+import { needs } from '../support/tools.ts'
+import { ALERTS_FILE, alerts } from './alerts.ts'
+import { panelQueries, runbookQueries, substituted } from './dashboard.ts'
+import { eventually, startPrometheus } from './prometheus.ts'
+import { createTraffic, OPERATOR_FILE } from './traffic.ts'
+
+const LABELS = { namespace: 'shop', pod: 'orders-1', job: 'rdt' }
+const VARIABLES = { ...LABELS, __rate_interval: '1m', __range: '5m' }
+
+/** The real program, as a pod would run it, before a simulator. */
+const startSidecar = async (t: TestContext) => {
+  const simulator = createSimulator()
+  const amazon = await simulator.listen()
+  const folder = mkdtempSync(path.join(tmpdir(), 'rdt-'))
+  const file = path.join(folder, 'operator.yaml')
+  writeFileSync(file, OPERATOR_FILE)
+  t.after(async () => {
+    await simulator.close()
+    rmSync(folder, { recursive: true })
+  })
+  const env = { SIDECAR_ENDPOINT: amazon, SIDECAR_PORT: '0', SIDECAR_ADMIN_PORT: '0' }
+  const sidecar = start(t, ['serve', '--config', file], env)
+  const [, line = ''] = await printed(sidecar, /^(.*"msg":"serving".*)$/m)
+  const { data, admin } = JSON.parse(line)
+  return { simulator, base: `http://127.0.0.1:${data[0].port}`, admin: `127.0.0.1:${admin.port}` }
+}
+
+test('dashboard, alerts and runbook against a real Prometheus', { skip: needs('prometheus') }, async (t) => {
+  const { simulator, base, admin } = await startSidecar(t)
+  const prometheus = await startPrometheus(t, { address: admin, labels: LABELS }, ALERTS_FILE)
+  await eventually(async () => (await prometheus.number('count_over_time(rdt_build_info[1m])')) >= 2, 'two scrapes')
+
+  const traffic = createTraffic(simulator, base)
+  const seen = async (): Promise<void> => {
+    const calls = [...traffic.verdicts.values()].reduce((sum, n) => sum + n, 0)
+    const scraped = () => prometheus.number('sum(rdt_http_requests_total)')
+    await eventually(async () => (await scraped()) === calls, `${calls} calls are scraped`)
+  }
+  await traffic.run(1)
+  await seen()
+  await traffic.run(2)
+  await seen()
+
+  await t.test('what was counted is what was done', async () => {
+    const byVerdict = await prometheus.query('sum by (verdict) (rdt_http_requests_total)')
+    assert.deepEqual(
+      new Map(byVerdict.map(({ labels, value }) => [labels['verdict'], value])),
+      new Map([...traffic.verdicts].sort()),
+    )
+    assert.equal(await prometheus.number('sum(rdt_token_lookups_total)'), traffic.lookups())
+    assert.equal(await prometheus.number('sum(rdt_mint_requests_total)'), traffic.mints())
+  })
+
+  await t.test('every query of the dashboard returns a number', async () => {
+    const empty: string[] = []
+    for (const { where, expr } of panelQueries) {
+      const samples = await prometheus.query(substituted(expr, VARIABLES))
+      if (!samples.some(({ value }) => Number.isFinite(value))) empty.push(where)
+    }
+    assert.deepEqual(empty, [])
+  })
+
+  await t.test('the panels tell what was done', async () => {
+    const shown = async (where: RegExp): Promise<number> => {
+      const query = panelQueries.find((one) => where.test(one.where))
+      return prometheus.number(substituted(query?.expr ?? '', VARIABLES))
+    }
+    // increase() reckons with what may have happened before the first scrape and after the last.
+    const about = (is: number, expected: number) =>
+      assert.ok(Math.abs(is / expected - 1) < 0.25, `${is}, not ${expected}`)
+    about(await shown(/^\d+ Mints saved A/), traffic.lookups() - traffic.mints())
+    about(await shown(/ Calls in a day A/), traffic.ordersV0())
+    assert.equal(await shown(/ Sidecars A/), 1)
+    assert.equal(await shown(/ Configuration A/), 1)
+    assert.ok((await shown(/ Last mint A/)) < 60)
+    assert.equal(await shown(/ Days left A/), Math.floor((Date.parse('2027-03-27') - Date.now()) / 86_400_000))
+  })
+
+  await t.test('every query of the runbook can be asked', async () => {
+    for (const { expr } of runbookQueries) await prometheus.query(expr)
+  })
+
+  await t.test('every alert is healthy, told by namespace, pod and job; what happened rings', async () => {
+    const rules = async () => new Map((await prometheus.rules()).map((rule) => [rule.name, rule]))
+    await eventually(async () => [...(await rules()).values()].every(({ health }) => health !== 'unknown'), 'evaluated')
+    const states = await rules()
+    for (const { alert, expr } of alerts) {
+      const { health, lastError } = states.get(alert) ?? {}
+      assert.equal(health, 'ok', `${alert} ${lastError}`)
+      for (const { labels } of await prometheus.query(expr)) assert.equal(labels['namespace'], 'shop', alert)
+    }
+    const firing = [...states.values()].filter(({ state }) => state === 'firing').map(({ name }) => name)
+    assert.deepEqual(firing, ['RdtFallbacks'])
+    assert.equal(states.get('RdtMintRefused')?.state, 'pending')
+  })
+})
