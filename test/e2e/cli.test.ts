@@ -118,7 +118,17 @@ test('bad usage is exit 2 with a line that helps', async (t) => {
   }
   const help = await run(t, ['--help'])
   assert.equal(help.code, 0)
-  for (const command of ['serve', 'simulate', 'demo', 'check-config', 'print-config', 'explain', 'healthcheck'])
+  for (const command of [
+    'serve',
+    'simulate',
+    'demo',
+    'check-config',
+    'print-config',
+    'explain',
+    'healthcheck',
+    'wait',
+    'shutdown',
+  ])
     assert.match(help.out, new RegExp(`^ {2}${command} `, 'm'))
 })
 

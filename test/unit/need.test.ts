@@ -9,6 +9,7 @@ import {
   type Policy,
   planCall,
   type RestrictedResource,
+  resourcesIn,
   type Steering,
 } from '../../src/rdt/need.ts'
 import { createCatalogue, DATA_ELEMENTS, type Operation } from '../../src/sp-api/operations.ts'
@@ -142,6 +143,14 @@ test('force mints a specific RDT for any path, but for none that can be read in 
   assert.equal(plan('GET /listings/2021-08-01/items/S/a%2Fb', { steering }).kind, 'unsafe')
 })
 
+test('the configuration says whether elements that Amazon refuses are dropped', () => {
+  const drops = (onRefusedElements: Policy['onRefusedElements']) => {
+    const made = plan('GET /orders/v0/orders/1', { policy: { onRefusedElements } })
+    return made.kind === 'swap' && made.dropRefusedElements
+  }
+  assert.deepEqual([drops('reject'), drops('drop')], [false, true])
+})
+
 test('the row says what happens when no RDT can be had, else the configuration', () => {
   const rows = shippedOperations.map(
     (row): Operation => (row.id === 'orders-v0.getOrder' ? { ...row, onMintFailure: 'forward' } : row),
@@ -175,6 +184,17 @@ test('property: two needs share a key exactly when nothing a token depends on di
   fc.assert(
     fc.property(needs, needs, (a, b) => assert.equal(key(a) === key(b), meaning(a) === meaning(b))),
     { numRuns: 5000 },
+  )
+})
+
+test('property: a key tells the resources it was made from, one or several', () => {
+  const text = ({ method, path }: { method: string; path: string }) => `${method} ${path}`
+  fc.assert(
+    fc.property(fc.array(needs, { minLength: 1, maxLength: 4 }), (parts) => {
+      const several = keyOf('https://a', 'c1', { resources: parts.map(({ method, path }) => ({ method, path })) })
+      assert.deepEqual(resourcesIn(several).map(text).sort(), parts.map(text).sort())
+      for (const one of parts) assert.deepEqual(resourcesIn(key(one)).map(text), [text(one)])
+    }),
   )
 })
 

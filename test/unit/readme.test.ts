@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
+import { LIVE_KEYS } from '../../src/config/changes.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { keyPaths } from '../../src/config/schema.ts'
 import { ERROR_NAMES } from '../../src/sp-api/errors.ts'
@@ -23,6 +24,17 @@ test('the configuration table of the README holds every key with its default', (
   assert.deepEqual(
     rows,
     keyPaths().map((key) => [key.join('.'), key[0] === 'reports' ? '…' : valueAt(key)]),
+  )
+})
+
+test('the README lists the keys that are taken over while serving', () => {
+  const [, list = ''] = /<!-- live keys:[^>]*-->\n([\s\S]*?)\n\n/.exec(readme) ?? []
+  const keys = [...list.matchAll(/`([\w.]+)`/g)].map(([, key]) => key)
+  assert.deepEqual(keys, LIVE_KEYS)
+  const known = keyPaths().map((key) => key.join('.'))
+  assert.deepEqual(
+    LIVE_KEYS.filter((key) => !known.includes(key)),
+    [],
   )
 })
 
