@@ -96,3 +96,17 @@ export const keyPaths = (
   Object.entries(schema.shape).flatMap(([key, child]) =>
     child instanceof z.ZodObject ? keyPaths(child, [...prefix, key]) : [[...prefix, key]],
   )
+
+/** JSON Schema of the operator's file: every key and section may be left out; what is there is checked. */
+export const operatorFileSchema = () => z.toJSONSchema(optional(configSchema), { target: 'draft-7' })
+
+/** Lists are replaced as a whole, so their items stay as they are. */
+const optional = (schema: z.ZodObject): z.ZodObject =>
+  z.strictObject(
+    Object.fromEntries(
+      Object.entries(schema.shape).map(([key, child]) => [
+        key,
+        (child instanceof z.ZodObject ? optional(child) : (child as z.ZodType)).optional(),
+      ]),
+    ),
+  )
