@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { parse, stringify } from 'yaml'
+import { printed, run, start } from '../support/cli.ts'
+import { needs } from '../support/tools.ts'
+import { CHART, lint, plainChart, type Rendered, render, renderText, scratchFile } from './chart.ts'
+import { problemsOf } from './kubernetes.ts'
+import { containersOf, envOf, looseEnds, type Pod, podsOf, sidecarOf } from './pods.ts'
+
+// Every file of helm/ci: alone where it is standalone, in the pod of a parent where it is a sidecar.
+
+const skip = needs('helm')
+const FILES = readdirSync(path.join(CHART, 'ci'))
+const valuesOf = (file: string) => parse(readFileSync(path.join(CHART, 'ci', file), 'utf8'))
+
+type Case = { readonly values: Rendered; readonly args: Parameters<typeof render> }
+
+const caseOf = (file: string): Case => {
+  const values = valuesOf(file)
+  if (values.mode === 'standalone') return { values, args: [path.join(CHART, 'ci', file)] }
+  return { values, args: [{ 'rdt-sidecar': values }, { chart: plainChart() }] }
+}
+
+/** The environment of a pod's sidecar, with the operator's file where this process can read it. */
+const environmentOf = (pod: Pod, objects: readonly Rendered[], { existingConfigMap, config }: Rendered) => {
+  const file = scratchFile('config.yaml')
+  const map = objects.find(({ kind, data }) => kind === 'ConfigMap' && data['config.yaml'] !== undefined)
+  assert.equal(map === undefined, existingConfigMap !== undefined)
+  writeFileSync(file, map?.data['config.yaml'] ?? stringify(config))
+  return { ...envOf(sidecarOf(pod)), SIDECAR_CONFIG: file }
+}
+
+const freePorts = (listeners: readonly Rendered[] | undefined): Record<string, string> => ({
+  SIDECAR_ADMIN_PORT: '0',
+  ...(listeners
+    ? { SIDECAR_LISTENERS: JSON.stringify(listeners.map(({ endpoint }) => ({ port: 0, endpoint }))) }
+    : { SIDECAR_PORT: '0' }),
+})
+
+for (const file of FILES) {
+  test(`${file}: helm lint --strict is content`, { skip }, () => {
+    const { status, stdout, stderr } = lint(path.join(CHART, 'ci', file))
+    assert.equal(status, 0, stdout + stderr)
+    assert.doesNotMatch(stdout + stderr, /\[(WARNING|ERROR)\]|Fail:/)
+  })
+
+  test(`${file}: every object is one that Kubernetes takes, and they fit together`, { skip }, async () => {
+    const objects = render(...caseOf(file).args)
+    assert.ok(podsOf(objects).length > 0)
+    for (const object of objects) {
+      assert.deepEqual(await problemsOf(object), [], `${object.kind} ${object.metadata?.name}`)
+    }
+    assert.deepEqual(looseEnds(objects), [])
+  })
+
+  test(`${file}: our containers keep to the restricted profile`, { skip }, () => {
+    const { values, args } = caseOf(file)
+    const objects = render(...args)
+    const standalone = values.mode === 'standalone'
+    const pods = podsOf(objects)
+    const user = values.runAsUser === null ? {} : { runAsUser: 65_532, runAsGroup: 65_532 }
+    for (const container of standalone ? pods.flatMap(containersOf) : pods.map(sidecarOf)) {
+      assert.deepEqual(container.securityContext, {
+        runAsNonRoot: true,
+        ...user,
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+        capabilities: { drop: ['ALL'] },
+        seccompProfile: { type: 'RuntimeDefault' },
+      })
+    }
+    for (const { spec } of standalone ? pods : []) {
+      assert.equal(spec.automountServiceAccountToken, false)
+      assert.equal(spec.enableServiceLinks, false)
+    }
+  })
+
+  test(`${file}: no Secret is rendered; Secrets are mounted as files, read-only`, { skip }, () => {
+    const { values, args } = caseOf(file)
+    const objects = render(...args)
+    assert.doesNotMatch(renderText(...args), /kind: Secret|secretKeyRef|secretRef/)
+    for (const pod of podsOf(objects).filter((one) => containersOf(one).some(({ args }) => args?.[0] === 'serve'))) {
+      const secrets = pod.spec.volumes.filter(({ secret }: Rendered) => secret)
+      const mounts = sidecarOf(pod).volumeMounts
+      const mounted = secrets.map(({ name, secret }: Rendered) => {
+        const { mountPath, readOnly } = mounts.find((mount: Rendered) => mount.name === name)
+        return [secret.secretName, mountPath, readOnly]
+      })
+      const expected = (values.secrets ?? []).map(({ name }: Rendered) => [
+        name,
+        `/etc/rdt-sidecar/secrets/${name}`,
+        true,
+      ])
+      assert.deepEqual(mounted, expected)
+    }
+  })
+
+  test(`${file}: the program takes the configuration, starts with it, and answers the probes`, { skip }, async (t) => {
+    const { values, args } = caseOf(file)
+    const objects = render(...args)
+    const [pod] = podsOf(objects)
+    assert.ok(pod)
+    const env = environmentOf(pod, objects, values)
+    const { code, err } = await run(t, ['check-config'], env)
+    assert.equal(code, 0, err)
+    const admin = await serving(t, { ...env, ...freePorts(values.config.listeners), SIDECAR_LOG_LEVEL: 'info' })
+    const { startupProbe, readinessProbe, livenessProbe } = sidecarOf(pod)
+    for (const { httpGet } of [startupProbe, readinessProbe, livenessProbe]) {
+      assert.equal((await fetch(`http://127.0.0.1:${admin.port}${httpGet.path}`)).status, 200)
+    }
+    admin.child.kill('SIGTERM')
+    assert.equal((await admin.finished).code, 0)
+  })
+}
+
+const serving = async (t: TestContext, env: Record<string, string>) => {
+  const running = start(t, ['serve'], env)
+  const [line] = await printed(running, /^\{.*"msg":"serving".*$/m)
+  return { ...running, port: JSON.parse(line).admin.port as number }
+}
