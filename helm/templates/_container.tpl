@@ -52,6 +52,8 @@
     preStop:
       sleep: { seconds: {{ .Values.preStopSeconds }} }
   {{- end }}
+  {{- /* What was wrong with the configuration is then in `kubectl describe pod`. */}}
+  terminationMessagePolicy: FallbackToLogsOnError
   resources:
     {{- toYaml .Values.resources | nindent 4 }}
   securityContext:

@@ -41,7 +41,8 @@ export const helm = (...args: readonly string[]): string => {
 }
 
 /** `helm lint --strict`: the exit code and all that it says. */
-export const lint = (valuesFile: string) => run(['lint', '--strict', ...KUBERNETES, '--values', valuesFile, CHART])
+export const lint = (valuesFile?: string, chart = CHART) =>
+  run(['lint', '--strict', ...KUBERNETES, ...(valuesFile === undefined ? [] : ['--values', valuesFile]), chart])
 
 type Source = { readonly chart?: string; readonly release?: string; readonly only?: string }
 

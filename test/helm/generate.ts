@@ -1,8 +1,8 @@
 /** `npm run generate`: writes what is made from other files. */
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { generated } from './generated.ts'
+import { GENERATED } from './generated.ts'
 
-for (const [file, text] of Object.entries(generated())) {
-  writeFileSync(path.join(import.meta.dirname, '../..', file), text)
+for (const [file, make] of Object.entries(GENERATED)) {
+  writeFileSync(path.join(import.meta.dirname, '../..', file), make())
 }

@@ -9,13 +9,13 @@ const ROOT = path.join(import.meta.dirname, '../..')
 const read = (file: string): string => readFileSync(path.join(ROOT, file), 'utf8')
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`
 
-/** Text by file. */
-export const generated = (): Readonly<Record<string, string>> => ({
-  'config/config.schema.json': json(operatorFileSchema()),
-  'helm/values.schema.json': valuesSchema(),
-  'docs/kubernetes.md': kubernetesPage(),
-  'docs/example-pod.yaml': examplePod(),
-})
+/** How to make each file. */
+export const GENERATED: Readonly<Record<string, () => string>> = {
+  'config/config.schema.json': () => json(operatorFileSchema()),
+  'helm/values.schema.json': () => valuesSchema(),
+  'docs/kubernetes.md': () => kubernetesPage(),
+  'docs/example-pod.yaml': () => examplePod(),
+}
 
 const valuesSchema = (): string => {
   const schema = JSON.parse(read('helm/values.schema.json'))

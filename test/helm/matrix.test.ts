@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test'
 import { parse, stringify } from 'yaml'
 import { printed, run, start } from '../support/cli.ts'
 import { needs } from '../support/tools.ts'
-import { CHART, lint, plainChart, type Rendered, render, renderText, scratchFile } from './chart.ts'
+import { CHART, exampleChart, lint, plainChart, type Rendered, render, renderText, scratchFile } from './chart.ts'
 import { problemsOf } from './kubernetes.ts'
 import { containersOf, envOf, looseEnds, type Pod, podsOf, sidecarOf } from './pods.ts'
 
@@ -114,6 +114,22 @@ for (const file of FILES) {
     assert.equal((await admin.finished).code, 0)
   })
 }
+
+test('the example passes helm lint --strict', { skip }, () => {
+  const { status, stdout, stderr } = lint(undefined, exampleChart())
+  assert.equal(status, 0, stdout + stderr)
+})
+
+test('names and labels hold with the longest release name that Helm allows', { skip }, () => {
+  const release = 'r'.repeat(53)
+  const everything = path.join(CHART, 'ci/standalone-everything-values.yaml')
+  const objects = render(everything, { release })
+  for (const { kind, metadata } of objects) {
+    assert.match(metadata.name, /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/, kind)
+    for (const value of Object.values(metadata.labels ?? {}))
+      assert.match(String(value), /^[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?$/, kind)
+  }
+})
 
 const serving = async (t: TestContext, env: Record<string, string>) => {
   const running = start(t, ['serve'], env)

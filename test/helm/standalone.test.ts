@@ -134,6 +134,16 @@ test('the image goes by digest, by tag, or by the version of the chart', { skip 
   assert.equal(image({ tag: '2', digest }), `example.com/rdt@${digest}`)
 })
 
+test('a new version of the chart alone replaces no pod', { skip }, () => {
+  const { metadata } = deployment().spec.template
+  assert.deepEqual(Object.keys(metadata.labels).sort(), [
+    'app.kubernetes.io/instance',
+    'app.kubernetes.io/name',
+    'app.kubernetes.io/part-of',
+    'rdt-sidecar/rdt-sidecar',
+  ])
+})
+
 test('labels and annotations of yours cannot break what selects the pods', { skip }, () => {
   const podLabels = { 'rdt-sidecar/rdt-sidecar': 'other', team: 'orders' }
   const objects = standalone({ podLabels, podAnnotations: { 'checksum/rdt-sidecar': 'x', note: 'y' } })
