@@ -51,7 +51,7 @@ ports:
 {{- end -}}
 
 {{- define "rdt-sidecar.isLoopback" -}}
-{{- if regexMatch "^(localhost|::1|127\\..*)$" . }}true{{ end -}}
+{{- if regexMatch "^(localhost|::1|127\\.[0-9.]+)$" . }}true{{ end -}}
 {{- end -}}
 
 {{- define "rdt-sidecar.checkPorts" -}}

@@ -26,11 +26,14 @@ const valuesSchema = (): string => {
 
 const TABLE = /(<!-- values:[^>]*-->\n)[\s\S]*(<!-- end of values -->)/
 
-const kubernetesPage = (): string =>
-  read('docs/kubernetes.md').replace(TABLE, (_, start: string, end: string) => `${start}${valuesTables()}\n${end}`)
+const kubernetesPage = (): string => {
+  const page = read('docs/kubernetes.md')
+  if (!TABLE.test(page)) throw new Error('docs/kubernetes.md has no place for the values')
+  return page.replace(TABLE, (_, start: string, end: string) => `${start}${valuesTables()}\n${end}`)
+}
 
 const examplePod = (): string =>
-  `# helm template shop helm/examples/shop: made by \`npm run generate\`.\n${renderText({}, { chart: exampleChart() })}`
+  `# helm template shop helm/examples/shop --namespace orders: made by \`npm run generate\`.\n${renderText({}, { chart: exampleChart() })}`
 
 /** A table for each `## ` comment of values.yaml. */
 const valuesTables = (): string => {

@@ -85,7 +85,7 @@ test('a ConfigMap of yours cannot open the data port: the environment goes befor
   assert.deepEqual([host, admin.host], ['127.0.0.1', '0.0.0.0'])
 })
 
-for (const host of ['0.0.0.0', '::', '10.1.2.3', 'localhost.example.com']) {
+for (const host of ['0.0.0.0', '::', '10.1.2.3', 'localhost.example.com', '127.0.0.1.example.com', '1270.0.0.1']) {
   test(`a data listener on ${host} is refused, said in one place or the other`, { skip }, () => {
     const message = `config.host: ${host} is not loopback`
     assert.ok(refused({ config: { host, insecureListen: true } }).includes(message))
@@ -131,8 +131,9 @@ test('pods are replaced when the configuration changes, and not otherwise', { sk
   assert.equal(checksum({ config: { mint: { burst: 5 } }, startupSeconds: 90 }), before)
 })
 
-test('where pods are to reload instead, no checksum is there', { skip }, () => {
+test('where pods are to reload instead, or the file is not ours, no checksum is there', { skip }, () => {
   assert.equal(checksum({ rollOnConfigChange: false }), undefined)
+  assert.equal(checksum({ existingConfigMap: { name: 'ours' } }), undefined)
 })
 
 test('an existing ConfigMap is used in the place of ours', { skip }, () => {
