@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { printed, run, start } from '../support/cli.ts'
 import { needs } from '../support/tools.ts'
 import { notes, type Rendered, refusal, render, the } from './chart.ts'
 import { envOf, type Pod, podsOf, sidecarOf } from './pods.ts'
@@ -163,6 +164,18 @@ test('helm test waits for the admin port of the Service, under the same restrict
   const { metadata, spec } = the(objects, 'Service', 'shop-rdt-sidecar-admin')
   const expected = { SIDECAR_ADMIN_HOST: metadata.name, SIDECAR_ADMIN_PORT: String(spec.ports[0].port) }
   assert.deepEqual(envOf(container), expected)
+})
+
+test('what helm test runs ends well where a sidecar is ready, and not where none is', { skip }, async (t) => {
+  const [{ args, env }] = the(standalone(), 'Pod').spec.containers
+  const running = start(t, ['serve'], { SIDECAR_PORT: '0', SIDECAR_ADMIN_PORT: '0' })
+  const [line] = await printed(running, /^\{.*"msg":"serving".*$/m)
+  const port = String(JSON.parse(line).admin.port)
+  const here = { ...envOf({ env }), SIDECAR_ADMIN_HOST: 'localhost', SIDECAR_ADMIN_PORT: port }
+  assert.equal((await run(t, args, here)).code, 0)
+  running.child.kill('SIGTERM')
+  await running.finished
+  assert.equal((await run(t, [args[0], args[1], '1s'], here)).code, 1)
 })
 
 // NetworkPolicy
