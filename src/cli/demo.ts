@@ -103,5 +103,6 @@ const environmentFor = (endpoint: string) => ({
   SIDECAR_ADMIN_PORT: '0',
   SIDECAR_ENDPOINT: endpoint,
   SIDECAR_LOG_LEVEL: 'silent',
+  SIDECAR_LOG_AUDIT: 'false',
   SIDECAR_RDT_EXPIRY_MARGIN_MS: '100', // for RDTs that live a second
 })

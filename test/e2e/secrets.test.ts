@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { type TestContext, test } from 'node:test'
-import { redact } from '../../src/telemetry/logger.ts'
+import { createLogger, redact } from '../../src/telemetry/logger.ts'
 import { listen } from '../support/listen.ts'
 import { startPair } from '../support/pair.ts'
 
@@ -125,4 +125,16 @@ test('an error that quotes a token reaches the log without it', async (t) => {
 test('the redactor takes out whatever looks like a secret of Amazon', () => {
   const secrets = [LWA, RDT, 'Atzr|IwEBICANARY', 'amzn1.oa2-cs.v1.CANARY0123']
   for (const secret of secrets) assert.equal(redact(`{"msg":"x ${secret}","a":1}`), '{"msg":"x [redacted]","a":1}')
+})
+
+test('it sits on the stream itself: log and audit lines alike', () => {
+  const lines: string[] = []
+  const logger = createLogger({ level: 'info', audit: true }, { write: (line) => void lines.push(line) })
+  logger.info({ a: LWA }, `b ${RDT}`)
+  logger.audit('mint', { code: LWA, nested: { resources: [RDT] } })
+  assert.equal(lines.length, 2)
+  for (const line of lines) {
+    assert.doesNotMatch(line, CANARIES)
+    assert.match(line, /\[redacted\].*\[redacted\]/)
+  }
 })
