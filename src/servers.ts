@@ -43,10 +43,8 @@ export const open = (server: Server, { host, port }: Address): Promise<void> =>
 export const drained = async (server: Server, inFlight: () => number, maxMs: number): Promise<void> => {
   const until = performance.now() + maxMs
   server.close()
-  do {
-    await delay(EVERY_MS)
-    server.closeIdleConnections()
-  } while (inFlight() > 0 && performance.now() < until)
+  do await delay(EVERY_MS)
+  while (inFlight() > 0 && performance.now() < until)
 }
 const EVERY_MS = 50
 

@@ -126,6 +126,8 @@ test('refusals, ours and Amazon’s, calls without a swap and RDTs handed out ar
       ['refusal', 'other', 'rejected;invalid-header', 400],
     ],
   )
+  const shipment = { operation: 'mfn-v0.getShipment', scope: 'generic', count: 1 }
+  assert.deepEqual(audited(pair, 'refusal')[0]?.['resources'], [shipment])
   const [handOut] = audited(pair, 'hand-out')
   assert.deepEqual(handOut?.['resources'], [{ operation: 'orders-v0.getOrderAddress', scope: 'specific', count: 2 }])
   const refusedMint = audited(pair, 'mint').find(({ outcome }) => outcome === 'refused')
@@ -146,6 +148,19 @@ test('the data elements of a swap are those its RDT has, not those asked for', a
   assert.deepEqual(swap?.['resources'], [
     { operation: 'orders-v0.getOrder', dataElements: ['buyerInfo'], scope: 'generic', count: 1 },
   ])
+})
+
+test('a call that was forced to an RDT and got none is told as passed, though no operation is known', async (t) => {
+  const pair = await startPair(t, { env: { SIDECAR_RDT_ON_MINT_FAILURE: 'forward' } })
+  pair.simulator.control({ fail: [{ on: 'mint', times: 3, as: 503 }] })
+  const headers = { 'x-rdt-mode': 'force' }
+  await pair.call('/sellers/v1/marketplaceParticipations', pair.simulator.accessToken(), { headers })
+  await ended(pair, 1)
+  const [pass] = audited(pair, 'pass')
+  assert.deepEqual(
+    [pass?.['operation'], pass?.['outcome'], pass?.['resources']],
+    ['other', 'fallback;mint-unavailable', [{ operation: 'other', scope: 'specific', count: 1 }]],
+  )
 })
 
 test('bytes that are no request are told as a refusal', async (t) => {

@@ -41,14 +41,16 @@ test('while it drains it is live, not ready, takes no new connection, and finish
   assert.equal((await sidecar.finished).code, 0)
 })
 
-test('idle keep-alive connections are closed at once, so that they hold nothing up', async (t) => {
-  const sidecar = await serving(t, { SIDECAR_DRAIN_MAX_MS: '60000' })
+test('idle keep-alive connections are closed at once, while a call is still in flight', async (t) => {
+  const sidecar = await busy(t, 3000)
   const agent = new Agent({ keepAlive: true })
   const answer = await once(get(`${sidecar.base}/orders/v0/orders`, { agent }), 'response')
   answer[0].resume()
   await once(answer[0], 'end')
   assert.equal(Object.keys(agent.freeSockets).length, 1)
   sidecar.child.kill('SIGTERM')
+  await until(() => Object.keys(agent.freeSockets).length === 0)
+  await inFlight(sidecar.admin)
   assert.equal((await sidecar.finished).code, 0)
 })
 

@@ -183,6 +183,8 @@ test('callers who wait together, refusals that are remembered, replays, and each
   const restrictedResources = [{ method: 'GET', path: '/orders/v0/orders/2/address' }]
   assert.equal(await mint(JSON.stringify({ restrictedResources })), 'minted')
   assert.equal(await mint('{}'), 'not-restricted') // not of Amazon's model: goes as it is
+  pair.simulator.control({ fail: [{ on: 'mint', times: 1, as: 'reset' }] })
+  assert.equal(await mint('{}'), 'not-restricted')
   await counts(pair, [
     [4, 'rdt_token_lookups_total', { result: 'coalesced' }],
     [2, 'rdt_token_lookups_total', { result: 'negative' }],
@@ -193,6 +195,7 @@ test('callers who wait together, refusals that are remembered, replays, and each
     [1, 'rdt_mint_requests_total', { outcome: 'success', trigger: 'replay' }],
     [1, 'rdt_mint_requests_total', { outcome: 'success', trigger: 'caller' }],
     [1, 'rdt_mint_requests_total', { outcome: 'refused', trigger: 'caller' }],
+    [1, 'rdt_mint_requests_total', { outcome: 'network', trigger: 'caller' }],
     [pair.mints().length, 'rdt_mint_requests_total'],
     [1, 'rdt_replays_total', { outcome: 'cured' }],
     [0, 'rdt_replays_total', { outcome: 'failed' }],

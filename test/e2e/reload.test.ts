@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { folderFor, lwaToken, serving, simulating } from '../support/cli.ts'
+import { after, until } from '../support/many.ts'
 import { metric } from '../support/metric.ts'
 
 type Line = Readonly<Record<string, unknown>>
@@ -31,13 +32,14 @@ const reloading = async (t: TestContext, yaml: string, file = path.join(folderFo
   }
   return {
     ...sidecar,
+    amazon: url,
     file,
     lines,
     reloads,
     /** Does what should have it read again, and resolves to what the audit stream says of that. */
-    after: (change: () => void): Promise<Line> => {
+    after: async (change: () => void | Promise<void>): Promise<Line> => {
       const since = reloads().length
-      change()
+      await change()
       return next(since)
     },
     hangup: () => void sidecar.child.kill('SIGHUP'),
@@ -70,6 +72,7 @@ rdt: { scope: specific }`,
     [said['by'], said['outcome'], said['changed']],
     ['signal', 'in force', ['operations', 'rdt.scope', 'log.level']],
   )
+  assert.equal(await metric(one, 'rdt_http_request_duration_seconds_count{route="new-v1.getThing"}'), 0)
   assert.equal(await one.verdict('/orders/v0/orders/1/address'), 'skipped;operation')
   assert.equal(await one.verdict('/orders/v0/orders/1'), 'minted')
   assert.equal(await one.verdict('/orders/v0/orders/2'), 'minted') // each its own
@@ -108,6 +111,35 @@ test('a key that needs a restart keeps the whole file from being taken over, and
   assert.equal(await one.good(), 0)
   assert.equal(await one.verdict('/orders/v0/orders/1'), 'minted')
   assert.equal(await one.verdict('/orders/v0/orders/2'), 'hit')
+})
+
+test('a file that is being written is not read half', async (t) => {
+  const one = await reloading(t, 'rdt: { scope: generic }')
+  const said = await one.after(async () => {
+    for (let i = 0; i < 30; i += 1) {
+      writeFileSync(one.file, `rdt: { scope: specific, # ${'x'.repeat(i)}`)
+      await after(100)
+    }
+    writeFileSync(one.file, 'rdt: { scope: specific }')
+  })
+  assert.deepEqual([said['outcome'], said['changed']], ['in force', ['rdt.scope']])
+})
+
+test('a drain takes as long as the file last said', async (t) => {
+  const one = await reloading(t, 'drain: { maxMs: 600000 }')
+  await fetch(`${one.amazon}/_simulator/control`, {
+    method: 'POST',
+    body: JSON.stringify({ fail: [{ on: 'call', times: 1, as: 'hang' }] }),
+  })
+  const cut = assert.rejects(one.verdict('/sellers/v1/marketplaceParticipations'))
+  await until(async () => (await metric(one, 'rdt_http_requests_in_flight')) === 1)
+  await one.after(() => {
+    writeFileSync(one.file, 'drain: { maxMs: 100 }')
+    one.hangup()
+  })
+  one.child.kill('SIGTERM')
+  await cut
+  assert.equal((await one.finished).code, 1)
 })
 
 test('a mounted ConfigMap is seen: its folder’s symbolic link is swapped', async (t) => {
