@@ -116,7 +116,7 @@ export const createBroker = (options: BrokerOptions) => {
         flight.waiters -= 1
         resolve(result)
       }
-      const timer = setTimeout(() => leave(overdue(flight.progress)), until - now())
+      const timer = setTimeout(() => leave(overdue(flight.progress)), Math.max(0, until - now()))
       request.whenGone(() => leave({ kind: 'abandoned' }))
       flight.waiters += 1
       if (flight.renews && flight.waiters === 1) minter.hurry(request)

@@ -16,6 +16,7 @@ export type MintAnswer =
       readonly rdt: string
       readonly expiresInMs?: number
       readonly ratePerSecond?: number | undefined
+      readonly requestId?: string | undefined
     }
   | (Refused & { readonly ratePerSecond?: number | undefined })
   | { readonly kind: 'throttled' }
@@ -82,26 +83,40 @@ const bodyOf = ({ resources, targetApplication }: MintRequest['need']) => ({
 
 const answerOf = (response: Response, text: string): MintAnswer => {
   const { status } = response
-  if (status === 200) return success(text, rateOf(response)) ?? { kind: 'bad_response', status }
+  if (status === 200) return success(response, text) ?? { kind: 'bad_response', status }
   if (status === 429) return { kind: 'throttled' }
   if (status >= 500) return { kind: 'server_error', status }
   if (status >= 400) return refusal(response, text)
   return { kind: 'bad_response', status }
 }
 
-const success = (text: string, rate: ReturnType<typeof rateOf>): MintAnswer | undefined => {
+const success = (response: Response, text: string): MintAnswer | undefined => {
   const body = parseJson(text)
   const { restrictedDataToken: rdt, expiresIn } = body?.payload ?? body ?? {} // Amazon's 2021 guide showed the wrapper
   if (typeof rdt !== 'string' || !/^[\x21-\x7e]+$/.test(rdt)) return undefined
-  return { kind: 'success', rdt, ...(plausible(expiresIn) && { expiresInMs: expiresIn * 1000 }), ...rate }
+  const life = plausible(expiresIn) && { expiresInMs: expiresIn * 1000 }
+  return { kind: 'success', rdt, ...life, ...requestIdOf(response), ...rateOf(response) }
 }
 
 const refusal = (response: Response, body: string): MintAnswer => {
   const { code, message, details } = firstError(body) ?? { code: 'Unknown', message: NO_REASON, details: '' }
   const headers = Object.fromEntries([...response.headers].filter(([name]) => PASSED_ON.includes(name)))
-  const requestId = response.headers.get('x-amzn-requestid') ?? undefined
   const { status } = response
-  return { kind: 'refused', status, code, message, details, requestId, answer: { headers, body }, ...rateOf(response) }
+  return {
+    kind: 'refused',
+    status,
+    code,
+    message,
+    details,
+    answer: { headers, body },
+    ...requestIdOf(response),
+    ...rateOf(response),
+  }
+}
+
+const requestIdOf = ({ headers }: Response): { requestId?: string } => {
+  const requestId = headers.get('x-amzn-requestid')
+  return requestId === null ? {} : { requestId }
 }
 const NO_REASON = 'Amazon gave no reason'
 /** Headers of a refusal that callers who mint for themselves get. */

@@ -96,7 +96,6 @@ test('a refusal that is not JSON is still a refusal', async (t) => {
     code: 'Unknown',
     message: 'Amazon gave no reason',
     details: '',
-    requestId: undefined,
     answer: { headers: { 'content-type': 'application/json' }, body: '<html>' },
   })
 })

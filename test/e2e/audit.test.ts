@@ -70,6 +70,7 @@ test('the audit stream tells each mint and each swap, and agrees with the log of
       delegated: false,
     })),
   )
+  for (const { requestId } of mints) assert.match(String(requestId), /^[0-9a-f-]{36}$/)
   const swaps = audited(pair, 'swap')
   assert.deepEqual(
     swaps.map(({ resources, outcome, status, method }) => [resources, outcome, status, method]),
