@@ -62,14 +62,17 @@ export const createLimiter = ({ ratePerSecond, burst, now, random, onFull }: Lim
     const [answeredAt] = owed
     if (answeredAt === undefined) return
     lastReturnAt = Math.max(lastReturnAt, answeredAt, pausedUntil) + intervalMs()
-    returning = setTimeout(() => {
-      returning = undefined
-      if (pausedUntil < lastReturnAt) {
-        owed.shift()
-        giveBack()
-      }
-      returnNext()
-    }, lastReturnAt - now()).unref()
+    returning = setTimeout(
+      () => {
+        returning = undefined
+        if (pausedUntil < lastReturnAt) {
+          owed.shift()
+          giveBack()
+        }
+        returnNext()
+      },
+      Math.max(0, lastReturnAt - now()),
+    ).unref()
   }
 
   /** Amazon said 429: somebody else draws on the plan too. Empties the bucket and waits longer, twice as long each time. */
