@@ -54,6 +54,7 @@ const main = async (argv: readonly string[]): Promise<number> => {
   if (!command) throw new UsageError(`unknown command: ${name}\n\n${usage()}`)
   // Before anything is loaded: as process 1 of a container a signal that nobody listens for is lost.
   const stopped = UNTIL_STOPPED.includes(name) ? signalled() : new Promise<void>(() => {})
+  if (name === 'serve') process.on('SIGHUP', () => {}) // there is nothing to read again yet
   const run = await command[1]()
   return run(ioOf([...args], stopped))
 }

@@ -170,9 +170,11 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
       }
       config = loaded.config
       rules = rulesOf(config)
-      logger.configure(config.settings.log)
       metrics.addRoutes(config.operations.map(({ id }) => id))
+      const { log } = config.settings
+      if (log.audit) logger.configure(log)
       events.configured(by, fingerprint(config), changed)
+      logger.configure(log) // after, where it is the audit stream that ends
     },
     close: async () => {
       state = 'draining'

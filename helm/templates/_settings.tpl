@@ -19,6 +19,11 @@ ports:
 {{- if and (eq .Values.mode "standalone") (not $settings.insecureListen) -}}
 {{- fail "config.insecureListen: a standalone sidecar listens on the pod's address, and callers' tokens reach it in the clear. Set it to true if that is safe in your network, or use mode: sidecar" -}}
 {{- end -}}
+{{- if dig "listeners" nil (.Values.config | default dict) -}}
+{{- range $key := list "port" "endpoint" -}}
+{{- if hasKey $.Values.config $key }}{{ fail (printf "config.%s: is set, and config.listeners too: set one of them" $key) }}{{ end -}}
+{{- end -}}
+{{- end -}}
 {{- include "rdt-sidecar.checkHosts" . -}}
 {{- include "rdt-sidecar.checkPorts" (append $settings.ports $settings.adminPort) -}}
 {{- range .Values.env -}}

@@ -44,9 +44,11 @@ export const createAdmin = ({ ready, metrics, status, flush, stop, onCall }: Adm
     res.json(status())
   })
   app.post('/flush', told('flush'), fromThisHost, (req, res) => {
-    const { operation } = req.query
-    const flushed = operation === undefined || typeof operation === 'string' ? flush(operation) : undefined
-    if (flushed === undefined) res.status(400).json({ error: 'operation must be the id of one in the catalogue' })
+    const { operation, ...others } = req.query
+    const readable = Object.keys(others).length === 0 && ['undefined', 'string'].includes(typeof operation)
+    const flushed = readable ? flush(operation as string | undefined) : undefined
+    if (flushed === undefined)
+      res.status(400).json({ error: 'operation must be the id of one in the catalogue; there is no other option' })
     else res.json({ flushed })
   })
   app.post('/shutdown', told('shutdown'), fromThisHost, (_req, res) => {

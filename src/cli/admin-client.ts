@@ -1,22 +1,29 @@
 /** Requests to the admin listener of a running sidecar, whose address the same configuration tells. */
-import { configOf, type Io } from './command.ts'
+import { request } from 'node:http'
+import { accepted, type Io, load } from './command.ts'
 
-const PATIENCE_MS = 2000
-
-/** Where the admin listener of a sidecar with this configuration is reached from the same host. */
+/**
+ * Where the admin listener of a sidecar with this configuration is reached from the same host. Mistakes elsewhere in the
+ * configuration are no matter: the sidecar may serve with the last good one.
+ */
 export const adminOf = (io: Io, file: string | undefined): string => {
-  const { host, port } = configOf(io, file).settings.admin
+  const loaded = load(io, file)
+  const problems = loaded.ok ? [] : loaded.problems.filter((one) => /^(admin|SIDECAR_ADMIN_)/.test(one.path))
+  const { host, port } = (loaded.ok || problems.length > 0 ? accepted(loaded).settings : loaded.settings).admin
   return `http://${reachable(host)}:${port}`
 }
 
-/** The status of the answer; undefined where nothing answers. */
-export const ask = async (url: string, method = 'GET'): Promise<number | undefined> => {
-  try {
-    return (await fetch(url, { method, signal: AbortSignal.timeout(PATIENCE_MS) })).status
-  } catch {
-    return undefined
-  }
-}
+/** The status of the answer; undefined where none comes in time. Not fetch: it refuses to call certain ports. */
+export const ask = (url: string, method = 'GET', patienceMs = 2000): Promise<number | undefined> =>
+  new Promise((resolve) => {
+    const signal = AbortSignal.timeout(Math.max(1, Math.ceil(patienceMs)))
+    const req = request(url, { method, signal, agent: false }, (res) => {
+      res.resume()
+      resolve(res.statusCode)
+    })
+    req.once('error', () => resolve(undefined))
+    req.end()
+  })
 
 /** In words, for stderr. */
 export const answerText = (url: string, status: number | undefined): string =>

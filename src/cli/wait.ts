@@ -6,6 +6,7 @@ import type { Command } from './command.ts'
 import { UsageError } from './usage-error.ts'
 
 const EVERY_MS = 100
+const [LEAST_MS, PATIENCE_MS] = [500, 2000] as const // of one probe
 
 export const wait: Command = async (io) => {
   const { values } = parseArgs({
@@ -15,7 +16,7 @@ export const wait: Command = async (io) => {
   const until = performance.now() + millisecondsOf(values.timeout)
   const url = `${adminOf(io, values.config)}/readyz`
   for (;;) {
-    const status = await ask(url)
+    const status = await ask(url, 'GET', Math.min(PATIENCE_MS, Math.max(LEAST_MS, until - performance.now())))
     if (status === 200) return 0
     if (performance.now() + EVERY_MS > until) {
       io.err(`not ready within ${values.timeout}: ${answerText(url, status)}\n`)

@@ -21,7 +21,7 @@ export const applyEnvironment = (env: Environment, problems: Problem[]): Record<
   for (const [name, text] of Object.entries(env)) {
     if (!name.startsWith(PREFIX) || name === NOT_A_KEY || text === undefined) continue
     const key = KEYS.get(name)
-    if (key) setAt(out, key, read(name, text, problems))
+    if (key) setAt(out, key, key.at(-1) === 'host' ? hostIn(text) : read(name, text, problems))
     else problems.push({ path: name, message: unknownVariable(name) })
   }
   return out
@@ -32,6 +32,12 @@ const read = (name: string, text: string, problems: Problem[]): unknown => {
   if ('value' in result) return result.value
   problems.push({ path: name, message: result.problem })
   return undefined
+}
+
+/** `::` is a mapping in YAML, and `[::1]` a list. */
+const hostIn = (text: string): string => {
+  const result = readYaml(text)
+  return 'value' in result && typeof result.value === 'string' ? result.value : text
 }
 
 const unknownVariable = (name: string): string =>

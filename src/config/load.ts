@@ -25,7 +25,11 @@ export type Config = {
 export type LoadResult = {
   /** Those it was read from, the shipped defaults apart. */
   readonly files: readonly string[]
-} & ({ readonly ok: true; readonly config: Config } | { readonly ok: false; readonly problems: readonly Problem[] })
+} & (
+  | { readonly ok: true; readonly config: Config }
+  /** `settings`: what was set, with defaults in the place of the sections that are wrong. */
+  | { readonly ok: false; readonly problems: readonly Problem[]; readonly settings: Settings }
+)
 
 const PACKAGE = path.resolve(import.meta.dirname, '../..')
 type Tree = Record<string, unknown>
@@ -42,7 +46,7 @@ export const loadConfig = (file: string | undefined, env: Environment): LoadResu
   const catalogue = buildCatalogue(readTree(operationsFile, problems), settings.operations, settings.operationsFile)
   problems.push(...catalogue.problems, ...contradictions(settings, set))
   const files = [...(file === undefined ? [] : [path.resolve(file)]), operationsFile]
-  if (problems.length > 0) return { ok: false, problems, files }
+  if (problems.length > 0) return { ok: false, problems, files, settings }
   const config = frozen({ settings, listeners: listenersOf(settings), operations: catalogue.operations })
   return { ok: true, config, files }
 }

@@ -13,7 +13,7 @@ export const createFileWatch = (onChange: () => void) => {
   let lastLook = ''
 
   const look = (): void => {
-    const found = new Map([...known.keys()].map((file) => [file, stampOf(file)]))
+    const found = stampsOf([...known.keys()])
     const changed = [...found].some(([file, stamp]) => stamp !== known.get(file))
     const stoodStill = lastLook === textOf(found)
     lastLook = textOf(found)
@@ -24,12 +24,18 @@ export const createFileWatch = (onChange: () => void) => {
   setInterval(look, EVERY_MS).unref()
 
   return {
+    /** They are about to be read for another reason. */
+    note: (): void => {
+      known = stampsOf([...known.keys()])
+    },
     /** These files from now on, and no others. */
     watch: (files: readonly string[]): void => {
       known = new Map(files.map((file) => [file, known.get(file) ?? stampOf(file)]))
     },
   }
 }
+
+const stampsOf = (files: readonly string[]): Map<string, string> => new Map(files.map((file) => [file, stampOf(file)]))
 
 const textOf = (stamps: ReadonlyMap<string, string>): string => JSON.stringify([...stamps])
 

@@ -26,7 +26,7 @@ export const createExchange = ({ upstream, events, bodyBytes, now }: ExchangeOpt
     ...upstream,
     onResponse: (res, { headers }) => {
       const id = headers['x-amzn-requestid']
-      Object.assign(callOf(res), { answeredAt: now(), requestId: typeof id === 'string' ? id.slice(0, 64) : undefined })
+      Object.assign(callOf(res), { answeredAt: now(), requestId: id?.toString() })
     },
     onFailure: (res, failure, code) => {
       events.upstreamFailed(failure, code)

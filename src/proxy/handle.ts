@@ -95,6 +95,7 @@ export const createHandler = (options: HandlerOptions) => {
     req.headers['user-agent'] ??= userAgent // Amazon's edge refuses calls without one
     if (plan.kind === 'swap' || recognition.kind === 'restricted') req.url = target.path + target.query
     if (plan.kind === 'pass') {
+      call.streamsMint = method === 'POST' && target.path === TOKENS_PATH
       if (mints && credential) return tokensRoute.serve(req, res, credential, steering)
       tell(res, plan.verdict, plan.reason)
       const tells = documents.tells(method, target.path)
@@ -128,7 +129,8 @@ export const createHandler = (options: HandlerOptions) => {
     /** From now on new calls are refused; those in flight go on, and their connections end with them. */
     drain: (): void => {
       draining = true
-      for (const res of pending) res.shouldKeepAlive = false
+      const lastOnes = new Map([...pending].map((res) => [res.req.socket, res])) // of each connection: calls may be pipelined
+      for (const res of lastOnes.values()) res.shouldKeepAlive = false
     },
     inFlight: (): number => pending.size,
     close: (): void => exchange.close(),

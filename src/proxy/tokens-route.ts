@@ -9,10 +9,8 @@ import { readMintBody } from '../rdt/mint-body.ts'
 import type { Minter } from '../rdt/minter.ts'
 import type { Need, Policy, Steering } from '../rdt/need.ts'
 import type { Refused } from '../rdt/refusal.ts'
-import type { MintAnswer } from '../rdt/tokens-api.ts'
 import type { Catalogue } from '../sp-api/operations.ts'
 import { operationOf } from '../sp-api/recognise.ts'
-import type { Events } from '../telemetry/events.ts'
 import type { Exchange } from './exchange.ts'
 import { MINTS_AT_PLAN, mintError } from './own-errors.ts'
 
@@ -23,7 +21,6 @@ export type TokensRouteOptions = {
   readonly minter: Minter
   /** The catalogue and the policy in force. */
   readonly rules: () => { readonly catalogue: Catalogue; readonly policy: Pick<Policy, 'targetApplication'> }
-  readonly events: Events
   readonly maxWaitMs: number
   readonly now: () => number
 }
@@ -98,23 +95,11 @@ export const createTokensRoute = (options: TokensRouteOptions) => {
       clearTimeout(timer)
       callOf(res).waitedMs += now() - askedAt
       tell(res, 'not-restricted')
-      const sentAt = now()
       await forward(req, res, { body })
-      const answered = res.headersSent && !callOf(res).failed
-      const outcome = answered ? outcomeOf(res.statusCode) : 'network'
-      options.events.mintForwarded(credential, outcome, now() - sentAt)
-      return { kind: outcome }
+      return { kind: res.statusCode === 429 ? 'throttled' : 'passed' }
     }
     await minter.pass({ origin, credential }, mint, () => waiting && !res.destroyed)
   }
 
   return { serve }
-}
-
-/** Of an answer that is not read: by its status. */
-const outcomeOf = (status: number): MintAnswer['kind'] => {
-  if (status === 429) return 'throttled'
-  if (status >= 500) return 'server_error'
-  if (status >= 400) return 'refused'
-  return status === 200 ? 'success' : 'bad_response'
 }

@@ -47,13 +47,14 @@ type Flight = {
   readonly renews: boolean
   waiters: number
   progress: Progress
+  /** Asked for before a flush. */
+  stale?: boolean
 }
 
 export const createBroker = (options: BrokerOptions) => {
   const { cache, refusals, minter, onLookup, maxWaitMs, now } = options
   const flights = new Map<string, Flight>()
   let closed = false
-  let flushes = 0
 
   const start = (key: string, question: Question, trigger: Trigger, renewing?: Entry): Flight => {
     const current = () => renewing !== undefined && !closed && cache.get(key) === renewing
@@ -67,14 +68,13 @@ export const createBroker = (options: BrokerOptions) => {
         flight.progress = progress
       },
     }
-    const askedAfter = flushes
     const mint = async (): Promise<MintResult> => {
       try {
         const result = await minter.mint(order)
-        if (result.kind === 'minted' && flushes === askedAfter) keep(key, question, result.rdt)
+        if (result.kind === 'minted' && !flight.stale) keep(key, question, result.rdt)
         return result
       } finally {
-        flights.delete(key)
+        if (flights.get(key) === flight) flights.delete(key)
       }
     }
     // The mint starts a microtask later, when `flight` exists and its first waiter is counted.
@@ -172,11 +172,15 @@ export const createBroker = (options: BrokerOptions) => {
       return get(request)
     },
     /**
-     * Drops the RDTs under the keys that match, and forgets all refusals. A mint in flight still serves its waiters, but is not
-     * kept: nothing that was asked for before serves a call that comes after. Returns how many RDTs were dropped.
+     * Drops the RDTs under the keys that match, and forgets all refusals. A mint that Amazon has been asked for still serves those
+     * who wait for it by now: nothing asked for before serves a call that comes after. Returns how many keys were dropped.
      */
     flush: (matches: (key: string) => boolean): number => {
-      flushes += 1
+      for (const [key, flight] of flights) {
+        if (flight.progress !== 'attempting' || !matches(key)) continue // what still waits in line is asked for afterwards
+        flight.stale = true
+        flights.delete(key)
+      }
       refusals.forget()
       return cache.flush(matches)
     },

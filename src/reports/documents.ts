@@ -20,13 +20,19 @@ const REPORTS = '/reports/2021-06-30/reports'
 /** Where report documents live. */
 export const DOCUMENTS = '/reports/2021-06-30/documents/'
 
-/** `proven`: by Amazon's answer to a call or a mint, as against somebody's word for the report's type. */
-type Known = { readonly restricted: boolean; readonly proven: boolean }
+/** Somebody's word for the report's type; or what Amazon's answer to a call or a mint has proved. */
+type Known = { readonly reportType: string } | { readonly restricted: boolean }
 
 export const createDocuments = ({ restrictedTypes, maxEntries, now }: DocumentsOptions) => {
   const known = createExpiringMap<Known>({ maxEntries, now })
   const toldKey = (origin: string, id: string): string => JSON.stringify([origin, id])
   const ownKey = ({ origin, credential }: Asker, id: string): string => JSON.stringify([origin, id, credential.id])
+
+  const standingOf = (one: Known | undefined): DocumentStanding => {
+    if (!one) return 'unknown'
+    const restricted = 'restricted' in one ? one.restricted : restrictedTypes().has(one.reportType)
+    return restricted ? 'restricted' : 'unrestricted'
+  }
 
   return {
     /** Whether the answer to such a call names reports and their documents. */
@@ -37,13 +43,13 @@ export const createDocuments = ({ restrictedTypes, maxEntries, now }: DocumentsO
     learn: (origin: string, answer: string): void => {
       for (const { reportType, reportDocumentId } of reportsIn(answer)) {
         if (typeof reportType !== 'string' || typeof reportDocumentId !== 'string') continue
-        known.set(toldKey(origin, reportDocumentId), { restricted: restrictedTypes().has(reportType), proven: false })
+        known.set(toldKey(origin, reportDocumentId), { reportType })
       }
     },
 
     /** Takes up what became of a call for the document. */
     found: (asker: Asker, path: string, standing: Exclude<DocumentStanding, 'unknown'>): void => {
-      known.set(ownKey(asker, idOf(path)), { restricted: standing === 'restricted', proven: true })
+      known.set(ownKey(asker, idOf(path)), { restricted: standing === 'restricted' })
     },
 
     /** What is known of the document at `path`; undefined where it is no document. The caller's word for its type is taken and kept. */
@@ -51,21 +57,15 @@ export const createDocuments = ({ restrictedTypes, maxEntries, now }: DocumentsO
       if (!path.startsWith(DOCUMENTS)) return undefined
       const id = idOf(path)
       const own = known.get(ownKey(asker, id))
-      if (statedType !== undefined && !own?.proven) {
-        const stated = { restricted: restrictedTypes().has(statedType), proven: false }
-        known.set(ownKey(asker, id), stated)
-        return standingOf(stated)
-      }
-      return standingOf(own ?? known.get(toldKey(asker.origin, id)))
+      if (statedType === undefined || (own && 'restricted' in own))
+        return standingOf(own ?? known.get(toldKey(asker.origin, id)))
+      const stated = { reportType: statedType }
+      known.set(ownKey(asker, id), stated)
+      return standingOf(stated)
     },
   }
 }
 export type Documents = ReturnType<typeof createDocuments>
-
-const standingOf = (known: Known | undefined): DocumentStanding => {
-  if (!known) return 'unknown'
-  return known.restricted ? 'restricted' : 'unrestricted'
-}
 
 const idOf = (path: string): string => {
   const segment = path.slice(DOCUMENTS.length)

@@ -7,6 +7,7 @@ import type { RestrictedResource } from '../rdt/need.ts'
 import type { MintAnswer } from '../rdt/tokens-api.ts'
 import type { Call } from './events.ts'
 import type { AuditEvent } from './logger.ts'
+import { codeIn, requestIdIn } from './words.ts'
 
 /** The catalogue id of the operation that a resource belongs to, or `other`. */
 export type OperationOf = (resource: Pick<RestrictedResource, 'method' | 'path'>) => string
@@ -30,7 +31,6 @@ const eventOf = ({ verdict, route, handsOut, asked }: Call): AuditEvent | undefi
 
 export const auditOfMint = (orders: readonly Order[], answer: MintAnswer, operationOf: OperationOf) => {
   const [first] = orders
-  const { status, code, requestId } = { ...answer } as { status?: number; code?: string; requestId?: string }
   return {
     credential: first?.credential.id.slice(0, 8),
     resources: namesOf(
@@ -39,10 +39,14 @@ export const auditOfMint = (orders: readonly Order[], answer: MintAnswer, operat
     ),
     delegated: first?.need.targetApplication !== undefined,
     outcome: answer.kind,
-    status,
-    code,
-    requestId,
+    ...saidBy(answer),
   }
+}
+
+/** Of Amazon's answer to a mint. */
+export const saidBy = (answer: MintAnswer) => {
+  const { status, code, requestId } = { ...answer } as { status?: number; code?: string; requestId?: string }
+  return { status, code: codeIn(code), requestId: requestIdIn(requestId) }
 }
 
 type Names = {

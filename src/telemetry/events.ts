@@ -3,14 +3,14 @@
  * Promises: no token, path with ids, query or body in either.
  */
 import type { Eviction } from '../rdt/cache.ts'
-import type { Credential } from '../rdt/credential.ts'
 import type { Order, Trigger } from '../rdt/minter.ts'
 import type { RestrictedResource } from '../rdt/need.ts'
 import type { MintAnswer } from '../rdt/tokens-api.ts'
 import type { ErrorName } from '../sp-api/errors.ts'
-import { auditOfCall, auditOfMint, type OperationOf } from './audit.ts'
+import { auditOfCall, auditOfMint, type OperationOf, saidBy } from './audit.ts'
 import type { Logger } from './logger.ts'
 import { type Metrics, TRIGGERS } from './metrics.ts'
+import { requestIdIn } from './words.ts'
 
 export type UpstreamFailure = 'connect' | 'timeout' | 'reset' | 'other'
 
@@ -29,6 +29,8 @@ export type Call = {
   asked?: readonly RestrictedResource[]
   /** A caller's own mint: the RDT is in the answer. */
   handsOut?: boolean
+  /** A caller's own mint that goes to Amazon as it came. */
+  streamsMint?: boolean
   /** Milliseconds spent waiting for a mint, and for the caller's body. */
   waitedMs: number
   /** Refused by us or failed at Amazon: an answer that then does not end whole is no abort of the caller. */
@@ -72,6 +74,29 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
     if (verdict === 'hit' || verdict === 'minted' || verdict === 'rejected') counts[verdict] += 1
   }
 
+  const countCall = (call: Call, status: number): void => {
+    const { route, method, verdict } = call
+    const overheadMs = overheadOf(call)
+    countRoute(call)
+    metrics.requests.inc({ route, method, code: String(status), verdict })
+    metrics.duration.observe({ route }, (now() - call.startedAt) / 1000)
+    if (overheadMs !== undefined) metrics.overhead.observe(overheadMs / 1000)
+    if (call.replay) metrics.replays.inc({ outcome: cured(call, status) ? 'cured' : 'failed' })
+  }
+
+  const tellCall = (call: Call, status: number): void => {
+    const { route, method, verdict, reason, credential, requestId } = call
+    const durations = {
+      ms: tenth(now() - call.startedAt),
+      waitMs: tenth(call.waitedMs),
+      overheadMs: tenth(overheadOf(call)),
+      upstreamMs: tenth(upstreamOf(call)),
+    }
+    logger.info({ route, method, status, verdict, reason, credential, requestId, ...durations }, 'call')
+    const record = auditOfCall(call, status, operationOf)
+    if (record) logger.audit(record.event, record.fields)
+  }
+
   const rejected = (name: ErrorName): void => {
     metrics.rejections.inc({ reason: name })
   }
@@ -81,6 +106,14 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
     metrics.mints.inc({ outcome, trigger })
     metrics.mintDuration.observe(tookMs / 1000)
     if (outcome === 'success') metrics.lastMint.set(Date.now() / 1000)
+  }
+
+  /** What it asked for was not read; nor is it known what became of it where its caller left. */
+  const mintStreamed = (call: Call, status: number): void => {
+    const outcome = streamedOutcome(call, status)
+    const { forwardedAt = 0, answeredAt = now(), credential, requestId } = call
+    if (outcome !== 'abandoned') countMint(outcome, 'caller', answeredAt - forwardedAt)
+    logger.audit('mint', { trigger: 'caller', credential, outcome, requestId })
   }
 
   return {
@@ -101,28 +134,15 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
     },
 
     /** `aborted`: the caller left before the answer was sent; counted as 499, as nginx does. */
-    callEnded: (call: Call, sentStatus: number, aborted: boolean): void => {
+    callEnded: (ended: Call, sentStatus: number, aborted: boolean): void => {
       const status = aborted ? 499 : sentStatus
-      const ms = now() - call.startedAt
-      metrics.inFlight.dec()
-      metrics.duration.observe({ route: call.route }, ms / 1000)
-      countRoute(call)
+      const method = METHODS.has(ended.method) ? ended.method : 'other'
+      const call = { ...ended, method, requestId: requestIdIn(ended.requestId) }
       if (aborted) metrics.aborts.inc()
-      if (call.replay) metrics.replays.inc({ outcome: cured(call, status) ? 'cured' : 'failed' })
-      const method = METHODS.has(call.method) ? call.method : 'other'
-      metrics.requests.inc({ route: call.route, method, code: String(status), verdict: call.verdict })
-      const { route, verdict, reason, credential, requestId, waitedMs } = call
-      const overheadMs = overheadOf(call)
-      if (overheadMs !== undefined) metrics.overhead.observe(overheadMs / 1000)
-      const durations = {
-        ms: tenth(ms),
-        waitMs: tenth(waitedMs),
-        overheadMs: tenth(overheadMs),
-        upstreamMs: tenth(upstreamOf(call)),
-      }
-      logger.info({ route, method, status, verdict, reason, credential, requestId, ...durations }, 'call')
-      const record = auditOfCall({ ...call, method }, status, operationOf)
-      if (record) logger.audit(record.event, record.fields)
+      metrics.inFlight.dec()
+      countCall(call, status)
+      tellCall(call, status)
+      if (call.streamsMint && call.forwardedAt !== undefined) mintStreamed(call, status)
     },
 
     /** Bytes that were no request. */
@@ -151,12 +171,6 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
       metrics.queueWait.observe(ms / 1000)
     },
 
-    /** A caller's own mint that went to Amazon as it came: what it asked for was not read. */
-    mintForwarded: ({ id }: Credential, outcome: MintAnswer['kind'], tookMs: number): void => {
-      countMint(outcome, 'caller', tookMs)
-      logger.audit('mint', { trigger: 'caller', credential: id.slice(0, 8), outcome })
-    },
-
     mintAttempted: (orders: readonly Order[], answer: MintAnswer, tookMs: number): void => {
       const outcome = answer.kind
       const trigger = TRIGGERS.find((one) => orders.some((order) => order.trigger === one)) ?? 'miss'
@@ -170,7 +184,7 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
         logger.info(fields, 'mint')
         return
       }
-      const { status, code, requestId } = { ...answer } as { status?: number; code?: string; requestId?: string }
+      const { status, code, requestId } = saidBy(answer)
       // A report document that turns out to need no RDT was asked for to find that out: no trouble.
       const expected = outcome === 'refused' && orders.every(({ need }) => need.unsure)
       if (!expected) {
@@ -223,6 +237,15 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
   }
 }
 export type Events = ReturnType<typeof createEvents>
+
+const streamedOutcome = ({ failed }: Call, status: number): MintAnswer['kind'] | 'abandoned' => {
+  if (failed) return 'network'
+  if (status === 499) return 'abandoned'
+  if (status === 429) return 'throttled'
+  if (status >= 500) return 'server_error'
+  if (status >= 400) return 'refused'
+  return status === 200 ? 'success' : 'bad_response'
+}
 
 const tenth = (ms: number | undefined): number | undefined => ms && Math.round(ms * 10) / 10
 

@@ -13,8 +13,8 @@ export type Logger = Record<Exclude<LogLevel, 'silent'>, (fields: object, messag
   readonly configure: (settings: LogSettings) => void
 }
 
-// LWA access and refresh tokens, RDTs, application credentials.
-const SECRETS = /\b(?:Atz[ar]|Atc|Atz\.sprdt)\|[^\s"\\,;]+|\bamzn1\.oa2-cs\.[\w.-]+/g
+// LWA access and refresh tokens, RDTs, application credentials. Whatever is before them: in JSON a line break ends in the letter n.
+const SECRETS = /(?:Atz[ar]|Atc|Atz\.sprdt)(?:\||%7[Cc])[^\s"\\,;]+|amzn1\.oa2-cs\.[\w.-]+/g
 
 export const redact = (text: string): string => text.replace(SECRETS, '[redacted]')
 

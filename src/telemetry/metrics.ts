@@ -51,8 +51,12 @@ export const createMetrics = ({ routes, version, nodeVersion, cacheEntries, queu
     buckets: SECONDS,
     registers,
   })
+  const known = new Set<string>()
   const addRoutes = (added: readonly string[]): void => {
-    for (const route of added) duration.zero({ route })
+    for (const route of added) {
+      if (!known.has(route)) duration.zero({ route }) // it would set back what was counted
+      known.add(route)
+    }
   }
   addRoutes([...routes, 'other'])
 

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
 import { test } from 'node:test'
 import { createLogger } from '../../src/telemetry/logger.ts'
+import { listen } from '../support/listen.ts'
 import { until } from '../support/many.ts'
+import { metric } from '../support/metric.ts'
 import { type Pair, startPair } from '../support/pair.ts'
 import { exchange } from '../support/raw.ts'
 
@@ -162,6 +165,55 @@ test('a call that was forced to an RDT and got none is told as passed, though no
     [pass?.['operation'], pass?.['outcome'], pass?.['resources']],
     ['other', 'fallback;mint-unavailable', [{ operation: 'other', scope: 'specific', count: 1 }]],
   )
+})
+
+test('Amazon’s words are told only where they are what they should be', async (t) => {
+  const server = createServer((req, res) => {
+    req.resume()
+    const headers = { 'x-amzn-requestid': 'xAtza|CANARY', 'content-type': 'application/json' }
+    const error = { code: 'no such order CANARY', message: 'CANARY', details: 'CANARY' }
+    if (req.url?.startsWith('/tokens')) res.writeHead(400, headers).end(JSON.stringify({ errors: [error] }))
+    else res.writeHead(200, { 'x-amzn-requestid': 'CANARY'.repeat(20) }).end('{}')
+  })
+  const port = await listen(server)
+  t.after(() => void server.close())
+  const pair = await startPair(t, { endpoint: `http://127.0.0.1:${port}` })
+  for (const target of ['/orders/v0/orders/1', '/sellers/v1/x']) await (await pair.call(target, 'Atza|a')).text()
+  await ended(pair, 2)
+  assert.equal(audited(pair, 'mint')[0]?.['code'], 'other')
+  assert.doesNotMatch(pair.lines.join(), /CANARY/)
+  assert.doesNotMatch(await (await fetch(`${pair.admin}/status`)).text(), /CANARY/)
+})
+
+test('a caller’s own mint is told however it goes to Amazon', async (t) => {
+  const pair = await startPair(t)
+  const token = pair.simulator.accessToken()
+  const body = JSON.stringify({ restrictedResources: [{ method: 'GET', path: '/orders/v0/orders/1/address' }] })
+  const mint = (init: RequestInit) =>
+    pair.call('/tokens/2021-03-01/restrictedDataToken', token, {
+      method: 'POST',
+      body,
+      ...init,
+      headers: { 'content-type': 'application/json', ...init.headers },
+    })
+  const answers = [await mint({ headers: { 'x-rdt-mode': 'skip' } }), await mint({ body: '{}' })]
+  for (const answer of answers) await answer.text()
+  pair.simulator.control({ fail: [{ on: 'mint', times: 1, as: 'hang' }] })
+  const abort = new AbortController()
+  const left = mint({ headers: { 'x-rdt-mode': 'skip' }, signal: abort.signal })
+  await until(() => pair.mints().length === 3)
+  abort.abort()
+  await assert.rejects(left)
+  await ended(pair, 3)
+  assert.deepEqual(
+    audited(pair, 'mint').map(({ trigger, outcome, requestId }) => [trigger, outcome, requestId]),
+    [
+      ['caller', 'success', answers[0]?.headers.get('x-amzn-requestid')],
+      ['caller', 'refused', answers[1]?.headers.get('x-amzn-requestid')],
+      ['caller', 'abandoned', undefined],
+    ],
+  )
+  assert.equal(await metric(pair, 'rdt_mint_requests_total{outcome="network",trigger="caller"}'), 0)
 })
 
 test('bytes that are no request are told as a refusal', async (t) => {

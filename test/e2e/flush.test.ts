@@ -72,15 +72,29 @@ test('an RDT that was asked for before a flush serves those who wait for it, and
   const waiting = pair.call('/orders/v0/orders/1', token)
   await until(() => pair.mints().length === 1)
   await post(pair, '/flush')
+  const after = pair.call('/orders/v0/orders/1', token)
   assert.equal(verdictOf(await waiting), 'minted')
-  assert.equal(verdictOf(await pair.call('/orders/v0/orders/1', token)), 'minted')
+  assert.equal(verdictOf(await after), 'minted')
+  assert.equal(verdictOf(await pair.call('/orders/v0/orders/1', token)), 'hit')
   assert.equal(pair.mints().length, 2)
+})
+
+test('a flush of one operation leaves the mints of others alone that are under way', async (t) => {
+  const pair = await startPair(t)
+  const token = pair.simulator.accessToken()
+  pair.simulator.control({ latencyMs: { mint: 300 } })
+  const waiting = pair.call('/orders/v0/orders/1', token)
+  await until(() => pair.mints().length === 1)
+  await post(pair, '/flush?operation=mfn-v0.getShipment')
+  assert.equal(verdictOf(await waiting), 'minted')
+  assert.equal(verdictOf(await pair.call('/orders/v0/orders/1', token)), 'hit')
 })
 
 test('an unknown operation is refused, and nothing is dropped', async (t) => {
   const pair = await startPair(t)
   await pair.call('/orders/v0/orders/1', pair.simulator.accessToken())
-  for (const query of ['operation=orders-v0.getOrde', 'operation=', 'operation=a&operation=b']) {
+  const wrong = ['operation=orders-v0.getOrde', 'operation=', 'operation=a&operation=b', 'Operation=x', 'operation[]=x']
+  for (const query of wrong) {
     const { body } = await supertest(pair.admin).post(`/flush?${query}`).expect(400)
     assert.match(body.error, /the id of one in the catalogue/)
   }

@@ -26,8 +26,10 @@ const busy = async (t: TestContext, latencyMs: number, env: Record<string, strin
   await inFlight(sidecar.admin)
   return { ...sidecar, call }
 }
-const inFlight = (admin: string): Promise<void> =>
-  until(async () => /^rdt_http_requests_in_flight 1$/m.test(await (await fetch(`${admin}/metrics`)).text()))
+const inFlight = (admin: string, calls = 1): Promise<void> =>
+  until(async () =>
+    (await (await fetch(`${admin}/metrics`)).text()).includes(`\nrdt_http_requests_in_flight ${calls}\n`),
+  )
 const statusOf = async (url: string): Promise<number> => (await fetch(url)).status
 
 test('while it drains it is live, not ready, takes no new connection, and finishes what is in flight', async (t) => {
@@ -148,6 +150,23 @@ test('a keep-alive connection in use is told to close with its answer', async (t
   sidecar.child.kill('SIGTERM')
   assert.match(await call, /^HTTP\/1\.1 \d+ [\s\S]*\r\nconnection: close\r\n/i)
   assert.equal((await sidecar.finished).code, 0)
+})
+
+test('calls that were sent ahead on one connection are all answered', async (t) => {
+  const url = await simulating(t)
+  await control(url, { latencyMs: { call: 1500 } })
+  const sidecar = await serving(t, { SIDECAR_ENDPOINT: url })
+  const head = `GET /sellers/v1/x HTTP/1.1\r\nhost: x\r\nx-amz-access-token: ${await lwaToken(url)}\r\n\r\n`
+  const calls = exchange(Number(new URL(sidecar.base).port), head + head, { ms: 20_000 })
+  await inFlight(sidecar.admin, 2)
+  sidecar.child.kill('SIGTERM')
+  assert.equal((await calls).match(/HTTP\/1\.1 /g)?.length, 2)
+  assert.equal((await sidecar.finished).code, 0)
+})
+
+test('healthcheck works on any port, also on those that fetch refuses to call', async (t) => {
+  const sidecar = await serving(t, { SIDECAR_ADMIN_PORT: '6697' })
+  assert.equal((await run(t, ['healthcheck'], { SIDECAR_ADMIN_PORT: String(sidecar.adminPort) })).code, 0)
 })
 
 test('it listens for signals before it does anything else: one that comes while it starts is not lost', async (t) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { folderFor, lwaToken, serving, simulating } from '../support/cli.ts'
+import { folderFor, lwaToken, run, serving, simulating } from '../support/cli.ts'
 import { after, until } from '../support/many.ts'
 import { metric } from '../support/metric.ts'
 
@@ -72,7 +72,8 @@ rdt: { scope: specific }`,
     [said['by'], said['outcome'], said['changed']],
     ['signal', 'in force', ['operations', 'rdt.scope', 'log.level']],
   )
-  assert.equal(await metric(one, 'rdt_http_request_duration_seconds_count{route="new-v1.getThing"}'), 0)
+  const countOf = (route: string) => metric(one, `rdt_http_request_duration_seconds_count{route="${route}"}`)
+  assert.deepEqual([await countOf('new-v1.getThing'), await countOf('orders-v0.getOrderAddress')], [0, 1])
   assert.equal(await one.verdict('/orders/v0/orders/1/address'), 'skipped;operation')
   assert.equal(await one.verdict('/orders/v0/orders/1'), 'minted')
   assert.equal(await one.verdict('/orders/v0/orders/2'), 'minted') // each its own
@@ -140,6 +141,51 @@ test('a drain takes as long as the file last said', async (t) => {
   one.child.kill('SIGTERM')
   await cut
   assert.equal((await one.finished).code, 1)
+})
+
+test('that the audit stream is turned off is its last line; that it is turned on, its first', async (t) => {
+  const one = await reloading(t, '{}')
+  const off = await one.after(() => {
+    writeFileSync(one.file, 'log: { audit: false }')
+    one.hangup()
+  })
+  assert.deepEqual(off['changed'], ['log.audit'])
+  await one.verdict('/orders/v0/orders/1')
+  await until(() => one.lines().some(({ msg }) => msg === 'call'))
+  assert.equal(one.lines().filter(({ event }) => event === 'swap').length, 0)
+  const on = await one.after(() => {
+    writeFileSync(one.file, 'log: { audit: true }')
+    one.hangup()
+  })
+  assert.deepEqual(on['changed'], ['log.audit'])
+})
+
+test('a file that SIGHUP had read is not read a second time', async (t) => {
+  const one = await reloading(t, '{}')
+  await one.after(() => {
+    writeFileSync(one.file, 'rdt: { scope: specific }')
+    one.hangup()
+  })
+  await after(3500) // three looks
+  assert.equal(one.reloads().length, 1)
+})
+
+test('healthcheck and shutdown do not mind a file that was refused, unless it is about the admin listener', async (t) => {
+  const one = await reloading(t, '{}')
+  await one.after(() => {
+    writeFileSync(one.file, 'rdt: { scope: wrong }')
+    one.hangup()
+  })
+  const env = { SIDECAR_ADMIN_PORT: String(one.adminPort), SIDECAR_CONFIG: one.file }
+  const healthy = await run(t, ['healthcheck'], env)
+  assert.deepEqual([healthy.code, healthy.err], [0, ''])
+  writeFileSync(one.file, 'admin: { host: 7 }')
+  const wrong = await run(t, ['healthcheck'], env)
+  assert.equal(wrong.code, 2)
+  assert.match(wrong.err, /^admin\.host: /)
+  writeFileSync(one.file, 'rdt: { scope: wrong }')
+  assert.equal((await run(t, ['shutdown'], env)).code, 0)
+  assert.equal((await one.finished).code, 0)
 })
 
 test('a mounted ConfigMap is seen: its folder’s symbolic link is swapped', async (t) => {

@@ -124,7 +124,12 @@ test('an error that quotes a token reaches the log without it', async (t) => {
 
 test('the redactor takes out whatever looks like a secret of Amazon', () => {
   const secrets = [LWA, RDT, 'Atzr|IwEBICANARY', 'amzn1.oa2-cs.v1.CANARY0123']
-  for (const secret of secrets) assert.equal(redact(`{"msg":"x ${secret}","a":1}`), '{"msg":"x [redacted]","a":1}')
+  for (const secret of secrets)
+    for (const before of ['x ', '\n', '\t', 'x', '"', 'token=']) {
+      const line = JSON.stringify({ msg: `${before}${secret}`, a: 1 })
+      assert.equal(redact(line), JSON.stringify({ msg: `${before}[redacted]`, a: 1 }))
+    }
+  assert.equal(redact('/x?t=Atza%7CCANARY&y'), '/x?t=[redacted]')
 })
 
 test('it sits on the stream itself: log and audit lines alike', () => {

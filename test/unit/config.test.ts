@@ -102,3 +102,16 @@ test('config/defaults.yaml holds every key of the schema and no other, each with
       .sort(),
   )
 })
+
+test('hosts in the environment are taken as they stand: :: and [::1] are something else in YAML', () => {
+  const hostsOf = (host: string) => {
+    const loaded = loadConfig(undefined, {
+      SIDECAR_HOST: host,
+      SIDECAR_ADMIN_HOST: host,
+      SIDECAR_INSECURE_LISTEN: 'true',
+    })
+    return loaded.ok && [loaded.config.settings.host, loaded.config.settings.admin.host]
+  }
+  for (const host of ['::', '::1', '0.0.0.0', 'localhost']) assert.deepEqual(hostsOf(host), [host, host])
+  assert.deepEqual(hostsOf('"::"'), ['::', '::'])
+})

@@ -75,3 +75,14 @@ for (const answer of [
     assert.equal(documents.standing(asker(), `${DOCUMENTS}a`), 'unknown')
   })
 }
+
+test('a type that the list gains is restricted from then on, also of a document learned before', () => {
+  let types = new Set<string>()
+  const documents = createDocuments({ restrictedTypes: () => types, maxEntries: 10, now: () => 1000 })
+  documents.learn('https://na', JSON.stringify({ reportType: 'GET_LATE', reportDocumentId: 'd1' }))
+  const standing = () =>
+    documents.standing({ origin: 'https://na', credential: { id: 'c' } }, '/reports/2021-06-30/documents/d1')
+  assert.equal(standing(), 'unrestricted')
+  types = new Set(['GET_LATE'])
+  assert.equal(standing(), 'restricted')
+})
