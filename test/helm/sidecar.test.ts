@@ -157,6 +157,15 @@ test('ports that nobody could find, or twice the same, are refused', { skip }, (
   assert.match(refused({ config: { port: 9090 } }), /two listeners share a port/)
 })
 
+test('one listener and several are not said together', { skip }, () => {
+  const listeners = [{ port: 8080, endpoint: 'na' }]
+  assert.match(refused({ config: { port: 8081, listeners } }), /config\.port: is set, and config\.listeners too/)
+  assert.match(
+    refused({ config: { endpoint: 'eu', listeners } }),
+    /config\.endpoint: is set, and config\.listeners too/,
+  )
+})
+
 test('environment that would contradict the chart is refused', { skip }, () => {
   for (const name of ['SIDECAR_HOST', 'SIDECAR_ADMIN_PORT', 'SIDECAR_INSECURE_LISTEN'])
     assert.ok(refused({ env: [{ name, value: '1' }] }).includes(`env: the chart must know ${name}`))
