@@ -4,7 +4,8 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { OwnError } from '../sp-api/errors.ts'
-import type { Call, Events } from '../telemetry/events.ts'
+import type { Call } from '../telemetry/call.ts'
+import type { Events } from '../telemetry/events.ts'
 import { sendError } from './answer.ts'
 import { keepBody } from './body.ts'
 import { createForwarder, type ForwarderOptions, type Handling } from './forward.ts'

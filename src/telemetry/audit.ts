@@ -5,7 +5,7 @@
 import type { Order } from '../rdt/minter.ts'
 import type { RestrictedResource } from '../rdt/need.ts'
 import type { MintAnswer } from '../rdt/tokens-api.ts'
-import type { Call } from './events.ts'
+import type { Call } from './call.ts'
 import type { AuditEvent } from './logger.ts'
 import { codeIn, requestIdIn } from './words.ts'
 

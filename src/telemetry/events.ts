@@ -4,46 +4,15 @@
  */
 import type { Eviction } from '../rdt/cache.ts'
 import type { Order, Trigger } from '../rdt/minter.ts'
-import type { RestrictedResource } from '../rdt/need.ts'
 import type { MintAnswer } from '../rdt/tokens-api.ts'
 import type { ErrorName } from '../sp-api/errors.ts'
 import { auditOfCall, auditOfMint, type OperationOf, saidBy } from './audit.ts'
+import { type Call, cured, overheadOf, streamedOutcome, upstreamOf } from './call.ts'
 import type { Logger } from './logger.ts'
 import { type Metrics, TRIGGERS } from './metrics.ts'
 import { requestIdIn } from './words.ts'
 
 export type UpstreamFailure = 'connect' | 'timeout' | 'reset' | 'other'
-
-/** What is remembered of a call while it is served; the handler fills it in as it learns. */
-export type Call = {
-  readonly startedAt: number
-  readonly method: string
-  /** Catalogue id, or `other`. */
-  route: string
-  /** `hit`, `minted`, …, without its reason. */
-  verdict: string
-  reason?: string | undefined
-  /** First 8 hex digits of the credential's keyed hash. */
-  credential?: string
-  /** The resources of the RDT that it needs. */
-  asked?: readonly RestrictedResource[]
-  /** A caller's own mint: the RDT is in the answer. */
-  handsOut?: boolean
-  /** A caller's own mint that goes to Amazon as it came. */
-  streamsMint?: boolean
-  /** Milliseconds spent waiting for a mint, and for the caller's body. */
-  waitedMs: number
-  /** Refused by us or failed at Amazon: an answer that then does not end whole is no abort of the caller. */
-  failed?: boolean
-  /** When the call left for Amazon, for the last time. */
-  forwardedAt?: number
-  /** When Amazon's answer to that began. */
-  answeredAt?: number
-  /** Amazon's, of that answer. */
-  requestId?: string | undefined
-  /** It was, or should have been, sent again with a new RDT. */
-  replay?: boolean
-}
 
 export type RouteCounts = { calls: number; hit: number; minted: number; rejected: number }
 
@@ -238,25 +207,4 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
 }
 export type Events = ReturnType<typeof createEvents>
 
-const streamedOutcome = ({ failed }: Call, status: number): MintAnswer['kind'] | 'abandoned' => {
-  if (failed) return 'network'
-  if (status === 499) return 'abandoned'
-  if (status === 429) return 'throttled'
-  if (status >= 500) return 'server_error'
-  if (status >= 400) return 'refused'
-  return status === 200 ? 'success' : 'bad_response'
-}
-
 const tenth = (ms: number | undefined): number | undefined => ms && Math.round(ms * 10) / 10
-
-/** What the sidecar itself added; undefined where the call never left. */
-const overheadOf = ({ startedAt, forwardedAt, waitedMs }: Call): number | undefined =>
-  forwardedAt === undefined ? undefined : Math.max(0, forwardedAt - startedAt - waitedMs)
-
-/** From the call's leaving to the beginning of Amazon's answer. */
-const upstreamOf = ({ forwardedAt, answeredAt }: Call): number | undefined =>
-  forwardedAt === undefined || answeredAt === undefined ? undefined : answeredAt - forwardedAt
-
-/** The call went out again and the answer no longer was a 403. */
-const cured = ({ verdict, failed }: Call, status: number): boolean =>
-  verdict === 'replayed' && !failed && status !== 403
