@@ -80,7 +80,7 @@ export const createHandler = (options: HandlerOptions) => {
     const { target } = recognition
     const callerHasRdt = bearer !== undefined && isRdt(bearer.token)
     const credential = callerHasRdt ? undefined : bearer
-    const mints = recognition.kind === 'open' && isMint(rules, method, target.path, steering)
+    const mint = method === 'POST' && target.path === TOKENS_PATH
     const plan = planCall(policy, {
       recognition,
       method,
@@ -95,8 +95,9 @@ export const createHandler = (options: HandlerOptions) => {
     req.headers['user-agent'] ??= userAgent // Amazon's edge refuses calls without one
     if (plan.kind === 'swap' || recognition.kind === 'restricted') req.url = target.path + target.query
     if (plan.kind === 'pass') {
-      call.streamsMint = method === 'POST' && target.path === TOKENS_PATH
-      if (mints && credential) return tokensRoute.serve(req, res, credential, steering)
+      call.streamsMint = mint
+      const ours = mint && recognition.kind === 'open' && answersMints(rules, steering)
+      if (ours && credential) return tokensRoute.serve(req, res, credential, steering)
       tell(res, plan.verdict, plan.reason)
       const tells = documents.tells(method, target.path)
       return forward(req, res, tells ? { onAnswer: (text) => documents.learn(origin, text) } : {})
@@ -105,12 +106,8 @@ export const createHandler = (options: HandlerOptions) => {
     return swapper.serve(req, res, plan, credential)
   }
 
-  const isMint = ({ serveTokensApi, policy }: Rules, method: string, path: string, { mode }: Steering): boolean =>
-    method === 'POST' &&
-    path === TOKENS_PATH &&
-    serveTokensApi &&
-    (policy.sandbox || !endpoint.sandbox) &&
-    mode !== 'skip'
+  const answersMints = ({ serveTokensApi, policy }: Rules, { mode }: Steering): boolean =>
+    serveTokensApi && (policy.sandbox || !endpoint.sandbox) && mode !== 'skip'
 
   return {
     handle,

@@ -31,6 +31,7 @@ const eventOf = ({ verdict, route, handsOut, asked }: Call): AuditEvent | undefi
 
 export const auditOfMint = (orders: readonly Order[], answer: MintAnswer, operationOf: OperationOf) => {
   const [first] = orders
+  const { status, code, requestId } = { ...answer } as { status?: number; code?: string; requestId?: string }
   return {
     credential: first?.credential.id.slice(0, 8),
     resources: namesOf(
@@ -39,14 +40,10 @@ export const auditOfMint = (orders: readonly Order[], answer: MintAnswer, operat
     ),
     delegated: first?.need.targetApplication !== undefined,
     outcome: answer.kind,
-    ...saidBy(answer),
+    status,
+    code: codeIn(code),
+    requestId: requestIdIn(requestId),
   }
-}
-
-/** Of Amazon's answer to a mint. */
-export const saidBy = (answer: MintAnswer) => {
-  const { status, code, requestId } = { ...answer } as { status?: number; code?: string; requestId?: string }
-  return { status, code: codeIn(code), requestId: requestIdIn(requestId) }
 }
 
 type Names = {

@@ -6,7 +6,7 @@ import type { Eviction } from '../rdt/cache.ts'
 import type { Order, Trigger } from '../rdt/minter.ts'
 import type { MintAnswer } from '../rdt/tokens-api.ts'
 import type { ErrorName } from '../sp-api/errors.ts'
-import { auditOfCall, auditOfMint, type OperationOf, saidBy } from './audit.ts'
+import { auditOfCall, auditOfMint, type OperationOf } from './audit.ts'
 import { type Call, cured, overheadOf, streamedOutcome, upstreamOf } from './call.ts'
 import type { Logger } from './logger.ts'
 import { type Metrics, TRIGGERS } from './metrics.ts'
@@ -146,14 +146,14 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
       const resources = orders.reduce((sum, { need }) => sum + need.resources.length, 0)
       countMint(outcome, trigger, tookMs)
       metrics.mintResources.observe(resources)
-      const credential = orders[0]?.credential.id.slice(0, 8)
+      const record = auditOfMint(orders, answer, operationOf)
+      const { credential, status, code, requestId } = record
       const fields = { outcome, trigger, resources, credential, ms: tenth(tookMs) }
-      logger.audit('mint', { trigger, ...auditOfMint(orders, answer, operationOf) })
+      logger.audit('mint', { trigger, ...record })
       if (outcome === 'success') {
         logger.info(fields, 'mint')
         return
       }
-      const { status, code, requestId } = saidBy(answer)
       // A report document that turns out to need no RDT was asked for to find that out: no trouble.
       const expected = outcome === 'refused' && orders.every(({ need }) => need.unsure)
       if (!expected) {
