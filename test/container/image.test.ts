@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import path from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { listen } from '../support/listen.ts'
+import { until } from '../support/many.ts'
 import { buildImage, type Image } from './build.ts'
 import { cannotBuild } from './machine.ts'
 import { type Container, memoryLimit, type RunOptions, runImage } from './run.ts'
@@ -130,7 +131,7 @@ describe('the image', { skip: cannotBuild() }, () => {
       files: { '/etc/hosts': '127.0.0.1 amazon.test\n' },
     })
     const healthOf = async () => (await container.exec(image.healthcheck)).code
-    await until(async () => (await healthOf()) === 0)
+    await until(async () => (await healthOf()) === 0, 30_000)
 
     const status = readFileSync(`/proc/${await container.pid()}/status`, 'utf8')
     assert.match(status, /^Uid:\t65532\t65532\t65532\t65532\nGid:\t65532\t65532\t65532\t65532$/m)
@@ -141,7 +142,7 @@ describe('the image', { skip: cannotBuild() }, () => {
     const call = fetch(`http://${host}:${image.ports[0]}/sellers/v1/marketplaceParticipations`)
     await arrived.promise
     await container.kill(image.stopSignal as NodeJS.Signals)
-    await until(async () => (await healthOf()) === 1)
+    await until(async () => (await healthOf()) === 1, 30_000)
     assert.equal((await fetch(`http://${host}:${image.ports[1]}/livez`)).status, 200)
     release()
     assert.equal((await call).status, 200)
@@ -204,8 +205,3 @@ const entriesOf = (folder: string): readonly Entry[] =>
 
 /** An address that no other test listens on, so that the image's own ports can be used. */
 const ownLoopback = (): string => `127.77.${process.pid % 250}.${1 + Math.floor(Math.random() * 250)}`
-
-const until = async (holds: () => Promise<boolean>): Promise<void> => {
-  for (const deadline = Date.now() + 30_000; !(await holds()); )
-    assert.ok(Date.now() < deadline, 'still not so after 30 s')
-}

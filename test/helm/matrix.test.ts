@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { parse, stringify } from 'yaml'
-import { printed, run, start } from '../support/cli.ts'
+import { run, servingWith } from '../support/cli.ts'
 import { needs } from '../support/tools.ts'
 import { CHART, exampleChart, lint, plainChart, type Rendered, render, renderText, scratchFile } from './chart.ts'
 import { problemsOf } from './kubernetes.ts'
@@ -105,13 +105,13 @@ for (const file of FILES) {
     const env = environmentOf(pod, objects, values)
     const { code, err } = await run(t, ['check-config'], env)
     assert.equal(code, 0, err)
-    const admin = await serving(t, { ...env, ...freePorts(values.config.listeners), SIDECAR_LOG_LEVEL: 'info' })
+    const sidecar = await servingWith(t, { ...env, ...freePorts(values.config.listeners), SIDECAR_LOG_LEVEL: 'info' })
     const { startupProbe, readinessProbe, livenessProbe } = sidecarOf(pod)
     for (const { httpGet } of [startupProbe, readinessProbe, livenessProbe]) {
-      assert.equal((await fetch(`http://127.0.0.1:${admin.port}${httpGet.path}`)).status, 200)
+      assert.equal((await fetch(sidecar.admin + httpGet.path)).status, 200)
     }
-    admin.child.kill('SIGTERM')
-    assert.equal((await admin.finished).code, 0)
+    sidecar.child.kill('SIGTERM')
+    assert.equal((await sidecar.finished).code, 0)
   })
 }
 
@@ -130,9 +130,3 @@ test('names and labels hold with the longest release name that Helm allows', { s
       assert.match(String(value), /^[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?$/, kind)
   }
 })
-
-const serving = async (t: TestContext, env: Record<string, string>) => {
-  const running = start(t, ['serve'], env)
-  const [line] = await printed(running, /^\{.*"msg":"serving".*$/m)
-  return { ...running, port: JSON.parse(line).admin.port as number }
-}

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
+import { folderFor } from '../support/cli.ts'
 import { needs } from '../support/tools.ts'
 import { ALERTS_FILE, alerts, CASE_FILES, caseFileOf, cases, casesOf, mutantsOf, ROOT, rulesFileOf } from './alerts.ts'
 
@@ -35,8 +35,7 @@ test('every alert has a case in which it fires and one in which it never does', 
 })
 
 test('an alert that is broken in any of many ways fails its cases', { skip }, async (t) => {
-  const folder = mkdtempSync(path.join(tmpdir(), 'rdt-alerts-'))
-  t.after(() => rmSync(folder, { recursive: true }))
+  const folder = folderFor(t)
   const mutants = alerts.flatMap(mutantsOf)
   const survivors: string[] = []
   const next = async (): Promise<void> => {

@@ -1,15 +1,15 @@
 /** A real Prometheus scrapes a sidecar under load; every query of the dashboard, the alerts and the runbook is asked of it. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { createSimulator } from '../../src/simulator/simulator.ts'
-import { printed, start } from '../support/cli.ts'
+import { folderFor, serving } from '../support/cli.ts'
+import { until } from '../support/many.ts'
 import { needs } from '../support/tools.ts'
 import { ALERTS_FILE, alerts } from './alerts.ts'
 import { panelQueries, runbookQueries, substituted } from './dashboard.ts'
-import { eventually, startPrometheus } from './prometheus.ts'
+import { startPrometheus } from './prometheus.ts'
 import { createTraffic, OPERATOR_FILE } from './traffic.ts'
 
 const LABELS = { namespace: 'shop', pod: 'orders-1', job: 'rdt' }
@@ -19,30 +19,23 @@ const VARIABLES = { ...LABELS, __rate_interval: '1m', __range: '5m' }
 const startSidecar = async (t: TestContext) => {
   const simulator = createSimulator()
   const amazon = await simulator.listen()
-  const folder = mkdtempSync(path.join(tmpdir(), 'rdt-'))
-  const file = path.join(folder, 'operator.yaml')
+  t.after(() => simulator.close())
+  const file = path.join(folderFor(t), 'operator.yaml')
   writeFileSync(file, OPERATOR_FILE)
-  t.after(async () => {
-    await simulator.close()
-    rmSync(folder, { recursive: true })
-  })
-  const env = { SIDECAR_ENDPOINT: amazon, SIDECAR_PORT: '0', SIDECAR_ADMIN_PORT: '0' }
-  const sidecar = start(t, ['serve', '--config', file], env)
-  const [, line = ''] = await printed(sidecar, /^(.*"msg":"serving".*)$/m)
-  const { data, admin } = JSON.parse(line)
-  return { simulator, base: `http://127.0.0.1:${data[0].port}`, admin: `127.0.0.1:${admin.port}` }
+  const { base, admin } = await serving(t, { SIDECAR_ENDPOINT: amazon }, ['--config', file])
+  return { simulator, base, admin: new URL(admin).host }
 }
 
 test('dashboard, alerts and runbook against a real Prometheus', { skip: needs('prometheus') }, async (t) => {
   const { simulator, base, admin } = await startSidecar(t)
   const prometheus = await startPrometheus(t, { address: admin, labels: LABELS }, ALERTS_FILE)
-  await eventually(async () => (await prometheus.number('count_over_time(rdt_build_info[1m])')) >= 2, 'two scrapes')
+  await until(async () => (await prometheus.number('count_over_time(rdt_build_info[1m])')) >= 2)
 
   const traffic = createTraffic(simulator, base)
   const seen = async (): Promise<void> => {
     const calls = [...traffic.verdicts.values()].reduce((sum, n) => sum + n, 0)
     const scraped = () => prometheus.number('sum(rdt_http_requests_total)')
-    await eventually(async () => (await scraped()) === calls, `${calls} calls are scraped`)
+    await until(async () => (await scraped()) === calls)
   }
   await traffic.run(1)
   await seen()
@@ -90,7 +83,7 @@ test('dashboard, alerts and runbook against a real Prometheus', { skip: needs('p
 
   await t.test('every alert is healthy, told by namespace, pod and job; what happened rings', async () => {
     const rules = async () => new Map((await prometheus.rules()).map((rule) => [rule.name, rule]))
-    await eventually(async () => [...(await rules()).values()].every(({ health }) => health !== 'unknown'), 'evaluated')
+    await until(async () => [...(await rules()).values()].every(({ health }) => health !== 'unknown'))
     const states = await rules()
     for (const { alert, expr } of alerts) {
       const { health, lastError } = states.get(alert) ?? {}

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { TestContext } from 'node:test'
 import { listen } from '../support/listen.ts'
-import { after } from '../support/many.ts'
+import { until } from '../support/many.ts'
 
 export type Sample = { readonly labels: Readonly<Record<string, string>>; readonly value: number }
 export type RuleState = {
@@ -53,13 +53,13 @@ export const startPrometheus = async (t: TestContext, { address, labels }: Targe
     await ended
     rmSync(folder, { recursive: true })
   })
-  await eventually(async () => {
+  await until(async () => {
     if (child.exitCode !== null) throw new Error(`prometheus did not start: ${complaints}`)
     return fetch(`${base}/-/ready`).then(
       ({ ok }) => ok,
       () => false,
     )
-  }, 'Prometheus is ready')
+  })
 
   const query = async (expr: string): Promise<readonly Sample[]> => {
     const answer = await fetch(`${base}/api/v1/query`, { method: 'POST', body: new URLSearchParams({ query: expr }) })
@@ -100,14 +100,4 @@ const freePort = async (): Promise<number> => {
   const port = await listen(server)
   server.close()
   return port
-}
-
-/** Resolves when `done` says so; rejects after 20 seconds. */
-export const eventually = async (done: () => Promise<boolean>, what: string): Promise<void> => {
-  const until = performance.now() + 20_000
-  while (performance.now() < until) {
-    if (await done()) return
-    await after(100)
-  }
-  throw new Error(`it did not happen: ${what}`)
 }

@@ -63,13 +63,15 @@ export const folderFor = (t: TestContext): string => {
 /** For a sidecar on free ports. */
 export const FREE = { SIDECAR_PORT: '0', SIDECAR_ADMIN_PORT: '0' }
 
-/** A running `serve`, when it serves. */
-export const serving = async (
-  t: TestContext,
-  env: Readonly<Record<string, string>> = {},
-  args: readonly string[] = [],
-) => {
-  const running = start(t, ['serve', ...args], { ...FREE, ...env })
+type Env = Readonly<Record<string, string>>
+
+/** A running `serve` on free ports, when it serves. */
+export const serving = (t: TestContext, env: Env = {}, args: readonly string[] = []) =>
+  servingWith(t, { ...FREE, ...env }, args)
+
+/** The same with this environment alone. */
+export const servingWith = async (t: TestContext, env: Env, args: readonly string[] = []) => {
+  const running = start(t, ['serve', ...args], env)
   const [line] = await printed(running, /^\{.*"msg":"serving".*$/m)
   const { data, admin } = JSON.parse(line) as { data: { port: number }[]; admin: { port: number } }
   return {
