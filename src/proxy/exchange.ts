@@ -9,6 +9,7 @@ import type { Events } from '../telemetry/events.ts'
 import { sendError } from './answer.ts'
 import { keepBody } from './body.ts'
 import { createForwarder, type ForwarderOptions, type Handling } from './forward.ts'
+import { createInFlight } from './in-flight.ts'
 import { bodyTooLarge, INTERNAL, upstreamError } from './own-errors.ts'
 
 export type ExchangeOptions = {
@@ -19,9 +20,12 @@ export type ExchangeOptions = {
   readonly now: () => number
 }
 
+// On the response itself: V8's scavenger takes what a WeakMap holds for alive, and with it all that a call ever touched.
+const CALL = Symbol('call')
+type Served = ServerResponse & { [CALL]?: Call }
+
 export const createExchange = ({ upstream, events, bodyBytes, now }: ExchangeOptions) => {
-  const calls = new WeakMap<ServerResponse, Call>()
-  const pending = new Set<ServerResponse>()
+  const pending = createInFlight<ServerResponse>()
 
   const forwarder = createForwarder({
     ...upstream,
@@ -35,19 +39,18 @@ export const createExchange = ({ upstream, events, bodyBytes, now }: ExchangeOpt
     },
   })
 
-  const begin = (req: IncomingMessage, res: ServerResponse): Call => {
+  const begin = (req: IncomingMessage, res: Served): Call => {
     const call: Call = { startedAt: now(), method: req.method ?? '', route: 'other', verdict: 'rejected', waitedMs: 0 }
-    calls.set(res, call)
-    pending.add(res)
+    res[CALL] = call
+    const ended = pending.add(res)
     events.callBegan()
     res.once('close', () => {
-      pending.delete(res)
+      ended()
       events.callEnded(call, res.statusCode, !res.writableFinished && !call.failed)
     })
     return call
   }
-  const callOf = (res: ServerResponse): Call => {
-    const call = calls.get(res)
+  const callOf = ({ [CALL]: call }: Served): Call => {
     if (!call) throw new Error('a response without its call')
     return call
   }

@@ -38,14 +38,19 @@ export type Forwarder = {
   readonly close: () => void
 }
 
+// On the request itself, as a call is on its response (exchange.ts).
+const HANDLING = Symbol('handling')
+/** `patience`: ends a wait for a free connection. */
+type Handled = IncomingMessage & { [HANDLING]?: Handling & { patience?: NodeJS.Timeout } }
+
+const handlingOf = ({ [HANDLING]: handling = {} }: Handled) => handling
+
 export const createForwarder = (options: ForwarderOptions): Forwarder => {
   const agent = createAgent(options)
-  const handlings = new WeakMap<IncomingMessage, Handling>()
-  const waiting = new WeakMap<IncomingMessage, NodeJS.Timeout>()
 
   // http-proxy-middleware hands each call a fresh copy of its options; `ssl` is the base of the request's own.
   const router: Exclude<Options['router'], Record<string, unknown> | undefined> = (req, _res, perCall) => {
-    const body = handlings.get(req)?.body
+    const { body } = handlingOf(req)
     if (body) perCall.buffer = Readable.from(body.length > 0 ? [body] : [])
     Object.assign(perCall, { ssl: { maxHeaderSize: options.headerBytes, ...patience(req) } })
     return options.origin
@@ -55,17 +60,14 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
   const patience = (req: IncomingMessage): { signal?: AbortSignal } => {
     if (socketsInUse(agent) < options.maxConnections) return {}
     const abort = new AbortController()
-    waiting.set(
-      req,
-      setTimeout(() => abort.abort(), options.connectTimeoutMs),
-    )
+    handlingOf(req).patience = setTimeout(() => abort.abort(), options.connectTimeoutMs)
     return { signal: abort.signal }
   }
 
   const plugin: Plugin = (proxy) => {
     proxy.on('proxyReq', (proxyReq, req, res, perCall) => {
-      clearTimeout(waiting.get(req))
-      const onForbidden = handlings.get(req)?.onForbidden
+      const { onForbidden, patience } = handlingOf(req)
+      clearTimeout(patience)
       if (onForbidden) {
         proxyReq.prependOnceListener('response', (answer: IncomingMessage) => {
           if (answer.statusCode !== 403) return
@@ -83,7 +85,7 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
     })
     proxy.on('proxyRes', (proxyRes, req, res) => {
       options.onResponse(res, proxyRes)
-      const onAnswer = handlings.get(req)?.onAnswer
+      const { onAnswer } = handlingOf(req)
       if (onAnswer && proxyRes.statusCode === 200) listenTo(proxyRes, onAnswer)
       for (const name of HOP_BY_HOP) delete proxyRes.headers[name]
       for (const name in proxyRes.headers) if (name.startsWith('x-rdt-')) delete proxyRes.headers[name]
@@ -91,7 +93,7 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
     })
     proxy.on('error', (error, req, res) => {
       if (!req || !res || !('setHeader' in res)) return // a WebSocket's; we proxy none
-      clearTimeout(waiting.get(req))
+      clearTimeout(handlingOf(req).patience)
       options.onFailure(res, ...failureOf(error))
     })
   }
@@ -106,8 +108,8 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
   })
 
   return {
-    forward: (req, res, handling = {}) => {
-      handlings.set(req, handling)
+    forward: (req: Handled, res, handling = {}) => {
+      req[HANDLING] = { ...handling }
       return proxy(req, res, () => options.onFailure(res, 'other', 'NOT_PROXIED'))
     },
     close: () => agent.destroy(),

@@ -66,7 +66,7 @@ export const createHandler = (options: HandlerOptions) => {
     }
     const rules = options.rules()
     const { catalogue, policy } = rules
-    if (pending.size > rules.requestsInFlight) return reject(res, OVERLOADED)
+    if (pending.size() > rules.requestsInFlight) return reject(res, OVERLOADED)
 
     const method = req.method ?? ''
     const headers = readHeaders(req.headers)
@@ -114,7 +114,7 @@ export const createHandler = (options: HandlerOptions) => {
     fail: exchange.fail,
     /** Bytes that are no request. */
     refuse: (socket: Socket, code: string | undefined): void => {
-      const answering = [...pending].some((res) => res.socket === socket && (res.headersSent || res.req.complete))
+      const answering = pending.all().some((res) => res.socket === socket && (res.headersSent || res.req.complete))
       if (!socket.writable || answering) {
         socket.destroy()
         return
@@ -126,10 +126,10 @@ export const createHandler = (options: HandlerOptions) => {
     /** From now on new calls are refused; those in flight go on, and their connections end with them. */
     drain: (): void => {
       draining = true
-      const lastOnes = new Map([...pending].map((res) => [res.req.socket, res])) // of each connection: calls may be pipelined
+      const lastOnes = new Map(pending.all().map((res) => [res.req.socket, res])) // of each connection: calls may be pipelined
       for (const res of lastOnes.values()) res.shouldKeepAlive = false
     },
-    inFlight: (): number => pending.size,
+    inFlight: pending.size,
     close: (): void => exchange.close(),
   }
 }
