@@ -73,6 +73,7 @@ const ioOf = (args: string[], stopped: Promise<void>): Io => ({
   nodeVersion: process.version,
   stopped,
   onHangup: (listener) => void process.on('SIGHUP', listener),
+  onExit: (listener) => void process.on('exit', listener),
 })
 
 const isUsage = (error: unknown): boolean =>

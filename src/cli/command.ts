@@ -18,6 +18,8 @@ export type Io = {
   readonly stopped: Promise<void>
   /** Calls back at every SIGHUP. */
   readonly onHangup: (listener: () => void) => void
+  /** Calls when the process ends, whatever ends it but a signal. */
+  readonly onExit: (listener: () => void) => void
 }
 
 /** Resolves to the exit code: 0 clean, 1 failed while running, 2 bad usage or configuration. */

@@ -12,6 +12,7 @@ export const serve: Command = async (io) => {
   const first = load(io, file)
   const config = accepted(first)
   const logger = createLogger(config.settings.log)
+  io.onExit(logger.flush)
   const runtime = runtimeOf(io)
   const sidecar = createSidecar(config, runtime, { logger })
 

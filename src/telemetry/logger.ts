@@ -11,6 +11,8 @@ export type Logger = Record<Exclude<LogLevel, 'silent'>, (fields: object, messag
   readonly audit: (event: AuditEvent, fields: object) => void
   /** From now on. */
   readonly configure: (settings: LogSettings) => void
+  /** Writes at once what this turn of the event loop has said: for a process that ends within it. */
+  readonly flush: () => void
 }
 
 // LWA access and refresh tokens, RDTs, application credentials. Whatever is before them: in JSON a line break ends in the letter n.
@@ -18,16 +20,18 @@ const SECRETS = /(?:Atz[ar]|Atc|Atz\.sprdt)(?:\||%7[Cc])[^\s"\\,;]+|amzn1\.oa2-c
 
 export const redact = (text: string): string => text.replace(SECRETS, '[redacted]')
 
-export const createLogger = (settings: LogSettings, destination?: DestinationStream): Logger => {
+type Destination = DestinationStream & { readonly flush?: () => void }
+
+export const createLogger = (settings: LogSettings, destination: Destination = createTurns()): Logger => {
   const lines = pino(
     {
       level: settings.level,
       base: null,
-      timestamp: pino.stdTimeFunctions.isoTime,
+      timestamp: createClock(),
       formatters: { level: (label) => ({ level: label }) },
       hooks: { streamWrite: redact },
     },
-    destination ?? pino.destination({ fd: 1, sync: true }),
+    destination,
   )
   const auditLines = lines.child({ log: 'audit' })
   const configure = ({ level, audit }: LogSettings): void => {
@@ -42,5 +46,35 @@ export const createLogger = (settings: LogSettings, destination?: DestinationStr
     error: (fields, message) => lines.error(fields, message),
     audit: (event, fields) => auditLines.info({ event, ...fields }),
     configure,
+    flush: () => destination.flush?.(),
+  }
+}
+
+/** Standard output, written to once a turn of the event loop: a write a line is most of what lines cost. */
+const createTurns = (): Destination => {
+  const out = pino.destination({ fd: 1, sync: true })
+  let said = ''
+  const flush = () => {
+    if (said !== '') out.write(said)
+    said = ''
+  }
+  return {
+    write: (line) => {
+      if (said === '') setImmediate(flush)
+      said += line
+    },
+    flush,
+  }
+}
+
+/** The time as ISO text, made once a millisecond. */
+const createClock = () => {
+  let at = 0
+  let text = ''
+  return (): string => {
+    const now = Date.now()
+    if (now !== at) text = `,"time":"${new Date(now).toISOString()}"`
+    at = now
+    return text
   }
 }
