@@ -1,5 +1,6 @@
-/** An express application that says nothing of itself. */
-import express, { type Express } from 'express'
+/** Express: an application that says nothing of itself, and its router alone. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import express, { type Express, type Request, type Response } from 'express'
 
 export type { Request, RequestHandler, Response } from 'express'
 
@@ -7,4 +8,13 @@ export const createApp = (): Express => {
   const app = express()
   app.disable('x-powered-by')
   return app
+}
+
+export type Handle = (req: IncomingMessage, res: ServerResponse) => void
+
+/** One handler for all requests. The router without an application: that would change the prototypes of every request and response. */
+export const createRoute = (handle: Handle): Handle => {
+  const router = express.Router()
+  router.use(handle)
+  return (req, res) => router(req as Request, res as Response, () => handle(req, res)) // it passes on a target that is no path
 }

@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { createApp } from './app.ts'
+import { createRoute } from './app.ts'
 import type { Handler } from './proxy/handle.ts'
 
 export type Address = { readonly host: string; readonly port: number }
@@ -13,14 +13,10 @@ const TIMES = {
 }
 
 export const createDataServer = (handler: Handler, maxHeaderSize: number): Server => {
-  const app = createApp()
-  const serve = (req: IncomingMessage, res: ServerResponse) =>
+  const serve = (req: IncomingMessage, res: ServerResponse): void => {
     handler.handle(req, res).catch((error: unknown) => handler.fail(res, error))
-  app.use(serve)
-  // Express answers a target that is no path by itself.
-  const server = createServer({ maxHeaderSize, ...TIMES }, (req, res) =>
-    (req.url?.startsWith('/') ? app : serve)(req, res),
-  )
+  }
+  const server = createServer({ maxHeaderSize, ...TIMES }, createRoute(serve))
   server.maxHeadersCount = 0 // bounded by bytes; a count would drop headers silently
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => handler.refuse(socket as Socket, error.code))
   return server
