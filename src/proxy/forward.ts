@@ -47,13 +47,14 @@ const handlingOf = ({ [HANDLING]: handling = {} }: Handled) => handling
 
 export const createForwarder = (options: ForwarderOptions): Forwarder => {
   const agent = createAgent(options)
-
+  const { protocol, host, hostname, port } = new URL(options.origin) // once: the library takes a URL apart for every call
+  const target = { protocol, host, hostname: hostname.replace(/^\[|\]$/g, ''), port }
   // http-proxy-middleware hands each call a fresh copy of its options; `ssl` is the base of the request's own.
   const router: Exclude<Options['router'], Record<string, unknown> | undefined> = (req, _res, perCall) => {
     const { body } = handlingOf(req)
     if (body) perCall.buffer = Readable.from(body.length > 0 ? [body] : [])
     Object.assign(perCall, { ssl: { maxHeaderSize: options.headerBytes, ...patience(req) } })
-    return options.origin
+    return target
   }
 
   // A call that waits for a free connection has no socket whose timeout could end it.
@@ -81,7 +82,7 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
         socket.destroy()
         options.onFailure(res, 'other', 'UNASKED_UPGRADE')
       })
-      watchSilence(proxyReq, req, res, options.responseTimeoutMs)
+      watchSilence(proxyReq, req, res)
     })
     proxy.on('proxyRes', (proxyRes, req, res) => {
       options.onResponse(res, proxyRes)
@@ -121,19 +122,24 @@ const addedLength = (proxyReq: http.ClientRequest, { rawHeaders }: IncomingMessa
   proxyReq.getHeader('content-length') === '0' &&
   !rawHeaders.some((name) => /^(content-length|transfer-encoding)$/i.test(name))
 
-// Silence is Amazon's only while the caller has sent all and takes what comes.
-const watchSilence = (proxyReq: http.ClientRequest, req: IncomingMessage, res: ServerResponse, ms: number): void => {
-  proxyReq.setTimeout(ms, () => {
-    if (!req.complete || res.writableNeedDrain) watchSilence(proxyReq, req, res, ms)
-    else proxyReq.destroy(coded('ERR_RESPONSE_TIMEOUT'))
+// Silence is Amazon's only while the caller has sent all and takes what comes. The timer is the connection's, set by the agent.
+const watchSilence = (proxyReq: http.ClientRequest, req: IncomingMessage, res: ServerResponse): void => {
+  proxyReq.on('timeout', () => {
+    const { socket } = proxyReq
+    if (!socket || (req.complete && !res.writableNeedDrain && !socket.connecting)) {
+      proxyReq.destroy(coded('ERR_RESPONSE_TIMEOUT'))
+      return
+    }
+    socket.once('timeout', () => proxyReq.emit('timeout')) // Node passes on the first alone
+    socket.setTimeout(socket.timeout ?? 0)
   })
 }
 
 const socketsInUse = ({ sockets }: http.Agent): number =>
   Object.values(sockets).reduce((sum, list) => sum + (list?.length ?? 0), 0)
 
-const createAgent = ({ origin, connectTimeoutMs, maxConnections }: ForwarderOptions): http.Agent => {
-  const limits = { keepAlive: true, maxSockets: maxConnections }
+const createAgent = ({ origin, connectTimeoutMs, responseTimeoutMs, maxConnections }: ForwarderOptions): http.Agent => {
+  const limits = { keepAlive: true, maxSockets: maxConnections, timeout: responseTimeoutMs }
   const secure = origin.startsWith('https:')
   const agent = secure ? new https.Agent(limits) : new http.Agent(limits)
   const connect = agent.createConnection.bind(agent)

@@ -19,6 +19,18 @@ test('a caller who pauses in the middle of an upload is not cut off', async (t) 
   assert.equal(Buffer.concat(upstream.calls[0]?.chunks ?? []).toString(), 'halfdone')
 })
 
+test('Amazon falling silent after a caller had paused is told all the same', async (t) => {
+  const { base, upstream } = await startWorld(t, { env: SHORT, answer: () => {} })
+  const req = open(base, 'POST', '/feeds/x', { 'content-length': '8' })
+  req.write('half')
+  await upstream.next('call')
+  await pause(500)
+  req.end('done')
+  const res = await answerTo(req)
+  assert.equal(res.statusCode, 504)
+  assert.equal(res.headers['x-rdt-error'], 'upstream-timeout')
+})
+
 test('a caller who pauses while it reads is not cut off, and misses nothing', async (t) => {
   const body = randomBytes(32 * 1024 * 1024) // more than the buffers on the way hold
   const { base } = await startWorld(t, { env: SHORT, answer: (_req, res) => void res.end(body) })
