@@ -56,6 +56,7 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
   const metrics = createMetrics({
     ...runtime,
     routes: config.operations.map(({ id }) => id),
+    callsInFlight: () => callsInFlight(),
     cacheEntries: () => cache.size(),
     queueLength: () => minter.queued(),
   })
@@ -108,6 +109,8 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
     })
     return { listener, handler, server: createDataServer(handler, settings.limits.headerBytes) }
   })
+
+  const callsInFlight = (): number => data.reduce((sum, { handler }) => sum + handler.inFlight(), 0)
 
   const flush = (operation?: string): number | undefined => {
     if (operation !== undefined && operation !== 'other' && !config.operations.some(({ id }) => id === operation))
@@ -182,7 +185,7 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
       for (const { handler } of data) handler.drain()
       const { maxMs } = config.settings.drain
       await Promise.all(data.map(({ server, handler }) => drained(server, handler.inFlight, maxMs)))
-      const cut = data.reduce((sum, { handler }) => sum + handler.inFlight(), 0)
+      const cut = callsInFlight()
       for (const { server, handler } of data) {
         server.closeAllConnections()
         handler.close()

@@ -43,7 +43,6 @@ export const createExchange = ({ upstream, events, bodyBytes, now }: ExchangeOpt
     const call: Call = { startedAt: now(), method: req.method ?? '', route: 'other', verdict: 'rejected', waitedMs: 0 }
     res[CALL] = call
     const ended = pending.add(res)
-    events.callBegan()
     res.once('close', () => {
       ended()
       events.callEnded(call, res.statusCode, !res.writableFinished && !call.failed)

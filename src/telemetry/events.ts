@@ -98,17 +98,12 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
       }
     },
 
-    callBegan: (): void => {
-      metrics.inFlight.inc()
-    },
-
     /** `aborted`: the caller left before the answer was sent; counted as 499, as nginx does. */
     callEnded: (ended: Call, sentStatus: number, aborted: boolean): void => {
       const status = aborted ? 499 : sentStatus
       const method = METHODS.has(ended.method) ? ended.method : 'other'
       const call = { ...ended, method, requestId: requestIdIn(ended.requestId) }
       if (aborted) metrics.aborts.inc()
-      metrics.inFlight.dec()
       countCall(call, status)
       tellCall(call, status)
       if (call.streamsMint && call.forwardedAt !== undefined) mintStreamed(call, status)

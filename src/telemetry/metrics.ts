@@ -17,11 +17,13 @@ export type MetricsOptions = {
   readonly routes: readonly string[]
   readonly version: string
   readonly nodeVersion: string
+  readonly callsInFlight: () => number
   readonly cacheEntries: () => number
   readonly queueLength: () => number
 }
 
-export const createMetrics = ({ routes, version, nodeVersion, cacheEntries, queueLength }: MetricsOptions) => {
+export const createMetrics = (options: MetricsOptions) => {
+  const { routes, version, nodeVersion, callsInFlight, cacheEntries, queueLength } = options
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
@@ -74,6 +76,7 @@ export const createMetrics = ({ routes, version, nodeVersion, cacheEntries, queu
     labelNames: ['version', 'node_version'],
     registers,
   }).set({ version, node_version: nodeVersion }, 1)
+  gauge('rdt_http_requests_in_flight', 'Calls being served.', callsInFlight)
   gauge('rdt_token_cache_entries', 'RDTs in the cache.', cacheEntries)
   gauge('rdt_mint_queue_length', 'Resources waiting to be minted.', queueLength)
   const lastReload = gauge(
@@ -99,7 +102,6 @@ export const createMetrics = ({ routes, version, nodeVersion, cacheEntries, queu
       'Time the sidecar itself added to a call, waiting for mints apart.',
       FINE_SECONDS,
     ),
-    inFlight: gauge('rdt_http_requests_in_flight', 'Calls being served.'),
     rejections: counter(
       'rdt_http_rejections_total',
       'Calls the sidecar answered with an error of its own.',
