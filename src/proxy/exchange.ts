@@ -13,7 +13,7 @@ import { createInFlight } from './in-flight.ts'
 import { bodyTooLarge, INTERNAL, upstreamError } from './own-errors.ts'
 
 export type ExchangeOptions = {
-  readonly upstream: Omit<ForwarderOptions, 'onFailure' | 'onResponse'>
+  readonly upstream: Omit<ForwarderOptions, 'onFailure' | 'onResponse' | 'ownHeaders'>
   readonly events: Events
   /** Most bytes of a body that is kept, at the moment. */
   readonly bodyBytes: () => number
@@ -33,6 +33,7 @@ export const createExchange = ({ upstream, events, bodyBytes, now }: ExchangeOpt
       const id = headers['x-amzn-requestid']
       Object.assign(callOf(res), { answeredAt: now(), requestId: id?.toString() })
     },
+    ownHeaders: (res) => ['x-rdt-verdict', verdictOf(res)],
     onFailure: (res, failure, code) => {
       events.upstreamFailed(failure, code)
       reject(res, upstreamError(code), false)
@@ -56,7 +57,10 @@ export const createExchange = ({ upstream, events, bodyBytes, now }: ExchangeOpt
 
   const tell = (res: ServerResponse, verdict: string, reason?: string): void => {
     Object.assign(callOf(res), { verdict, reason })
-    if (!res.headersSent) res.setHeader('x-rdt-verdict', reason ? `${verdict};${reason}` : verdict)
+  }
+  const verdictOf = (res: ServerResponse): string => {
+    const { verdict, reason } = callOf(res)
+    return reason ? `${verdict};${reason}` : verdict
   }
 
   /** Counts the call as refused; what it is answered is the caller's. */
@@ -67,7 +71,7 @@ export const createExchange = ({ upstream, events, bodyBytes, now }: ExchangeOpt
   }
   const reject = (res: ServerResponse, error: OwnError, undecided?: boolean): void => {
     refused(res, error.name, undecided)
-    sendError(res, error)
+    sendError(res, error, verdictOf(res))
   }
 
   /** The last resort: a bug, told as such and never with its message. */
@@ -94,6 +98,6 @@ export const createExchange = ({ upstream, events, bodyBytes, now }: ExchangeOpt
     return forwarder.forward(req, res, handling)
   }
 
-  return { begin, callOf, tell, refused, reject, fail, receive, forward, pending, close: forwarder.close }
+  return { begin, callOf, tell, verdictOf, refused, reject, fail, receive, forward, pending, close: forwarder.close }
 }
 export type Exchange = ReturnType<typeof createExchange>

@@ -8,7 +8,7 @@ import { Readable } from 'node:stream'
 import { createProxyMiddleware, type Options, type Plugin } from 'http-proxy-middleware'
 import { systemCode } from '../sp-api/errors.ts'
 import type { UpstreamFailure } from '../telemetry/events.ts'
-import { HOP_BY_HOP } from './headers.ts'
+import { answerHeaders } from './headers.ts'
 import { type Forbidden, hold, listenTo } from './read-answer.ts'
 
 export type ForwarderOptions = {
@@ -22,6 +22,8 @@ export type ForwarderOptions = {
   /** Amazon's answer to a call begins; also one that the caller does not get. */
   readonly onResponse: (res: ServerResponse, answer: IncomingMessage) => void
   readonly onFailure: (res: ServerResponse, failure: UpstreamFailure, code: string) => void
+  /** Names and values that the caller gets beside Amazon's. */
+  readonly ownHeaders: (res: ServerResponse) => readonly string[]
 }
 
 /** What is wanted of one call beside being streamed. */
@@ -65,6 +67,13 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
     return { signal: abort.signal }
   }
 
+  // Written here, as it came, the library need not set it header by header.
+  const begin = (answer: IncomingMessage, req: IncomingMessage, res: ServerResponse): void => {
+    const { statusCode = 502, statusMessage = '' } = answer
+    const reason = statusMessage.replace(UNSENDABLE, '')
+    res.writeHead(statusCode, reason, [...answerHeaders(answer, req, res), ...options.ownHeaders(res)])
+  }
+
   const plugin: Plugin = (proxy) => {
     proxy.on('proxyReq', (proxyReq, req, res, perCall) => {
       const { onForbidden, patience } = handlingOf(req)
@@ -73,7 +82,7 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
         proxyReq.prependOnceListener('response', (answer: IncomingMessage) => {
           if (answer.statusCode !== 403) return
           perCall.selfHandleResponse = true
-          void hold(answer, req, res, onForbidden)
+          void hold(answer, res, () => begin(answer, req, res), onForbidden)
         })
       }
       if (addedLength(proxyReq, req)) proxyReq.removeHeader('content-length')
@@ -86,11 +95,10 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
     })
     proxy.on('proxyRes', (proxyRes, req, res) => {
       options.onResponse(res, proxyRes)
-      const { onAnswer } = handlingOf(req)
+      const { onAnswer, onForbidden } = handlingOf(req)
       if (onAnswer && proxyRes.statusCode === 200) listenTo(proxyRes, onAnswer)
-      for (const name of HOP_BY_HOP) delete proxyRes.headers[name]
-      for (const name in proxyRes.headers) if (name.startsWith('x-rdt-')) delete proxyRes.headers[name]
-      proxyRes.headers.connection = res.shouldKeepAlive ? 'keep-alive' : 'close'
+      const held = proxyRes.statusCode === 403 && onForbidden
+      if (!held && !res.headersSent) begin(proxyRes, req, res)
     })
     proxy.on('error', (error, req, res) => {
       if (!req || !res || !('setHeader' in res)) return // a WebSocket's; we proxy none
@@ -117,16 +125,23 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
   }
 }
 
+/** What Node reads in a reason phrase, but throws at when it is to be sent on. */
+const UNSENDABLE = /[^\t\x20-\x7e\x80-\xff]/g
+
 // The proxy library gives every DELETE and OPTIONS a length.
 const addedLength = (proxyReq: http.ClientRequest, { rawHeaders }: IncomingMessage): boolean =>
   proxyReq.getHeader('content-length') === '0' &&
   !rawHeaders.some((name) => /^(content-length|transfer-encoding)$/i.test(name))
 
-// Silence is Amazon's only while the caller has sent all and takes what comes. The timer is the connection's, set by the agent.
+// Silence is Amazon's only while the caller has sent all and takes what comes, and after a pause of the caller's it gets a whole period.
+// The timer is the connection's, set by the agent.
 const watchSilence = (proxyReq: http.ClientRequest, req: IncomingMessage, res: ServerResponse): void => {
+  let pausing = false
   proxyReq.on('timeout', () => {
     const { socket } = proxyReq
-    if (!socket || (req.complete && !res.writableNeedDrain && !socket.connecting)) {
+    const paused = pausing
+    pausing = !req.complete || res.writableNeedDrain || socket?.connecting === true
+    if (!socket || !(pausing || paused)) {
       proxyReq.destroy(coded('ERR_RESPONSE_TIMEOUT'))
       return
     }

@@ -2,14 +2,14 @@
  * Pure: which request headers are read, stripped and set. Hop-by-hop first, then look-alikes, then ours,
  * so that nothing a caller sends can undo the swap.
  */
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Steering } from '../rdt/need.ts'
 import { APPLICATION_ID, DATA_ELEMENTS, type DataElement, REPORT_TYPE, SCOPES } from '../sp-api/operations.ts'
 
 export const ACCESS_TOKEN = 'x-amz-access-token'
 
 /** RFC 9110 §7.6.1 and its predecessors; `expect` is answered by our own server and would hide the call from the proxy's events. */
-export const HOP_BY_HOP = [
+const HOP_BY_HOP = [
   'connection',
   'keep-alive',
   'proxy-connection',
@@ -55,6 +55,26 @@ export const stripHeaders = (headers: IncomingHttpHeaders): void => {
   for (const name of HOP_BY_HOP) delete headers[name]
   for (const name in headers) if (isOurs(name)) delete headers[name]
 }
+
+type Answer = Pick<IncomingMessage, 'statusCode' | 'rawHeaders'>
+
+/** Amazon's headers for the caller, names and values in turn: as they came, less those of Amazon's connection and what poses as ours. */
+export const answerHeaders = (
+  { statusCode, rawHeaders }: Answer,
+  { httpVersion }: Pick<IncomingMessage, 'httpVersion'>,
+  { shouldKeepAlive }: Pick<ServerResponse, 'shouldKeepAlive'>,
+): string[] => {
+  const chunkable = httpVersion !== '1.0' && statusCode !== 204 && statusCode !== 304
+  const headers = ['connection', shouldKeepAlive && httpVersion !== '1.0' ? 'keep-alive' : 'close']
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const [name = '', value = ''] = [rawHeaders[i], rawHeaders[i + 1]]
+    const plain = name.toLowerCase()
+    if (OF_THE_CONNECTION.has(plain) || plain.startsWith('x-rdt-')) continue
+    if (chunkable || plain !== 'transfer-encoding') headers.push(name, value)
+  }
+  return headers
+}
+const OF_THE_CONNECTION = new Set(HOP_BY_HOP)
 
 // Servers behind Amazon's edge may read x_amz_access_token or x.rdt.scope as the header proper.
 const isOurs = (name: string): boolean => {

@@ -13,11 +13,11 @@ export type Forbidden = {
 const MOST_HELD = 65_536
 const MOST_HEARD = 1_048_576
 
-/** Keeps a 403 back until `decide` has said what becomes of it. One that is cut off is cut off for the caller too. */
+/** Keeps a 403 back until `decide` has said what becomes of it; `begin` writes its head. One that is cut off is cut off for the caller too. */
 export const hold = async (
   answer: IncomingMessage,
-  req: IncomingMessage,
   res: ServerResponse,
+  begin: () => void,
   decide: (forbidden: Forbidden) => void,
 ): Promise<void> => {
   const chunks: Buffer[] = []
@@ -34,10 +34,7 @@ export const hold = async (
   const body = Buffer.concat(chunks)
   const passOn = () => {
     if (res.destroyed) return
-    if (req.httpVersion === '1.0') delete answer.headers['transfer-encoding']
-    res.statusCode = 403
-    res.statusMessage = answer.statusMessage ?? ''
-    for (const [name, value] of Object.entries(answer.headers)) if (value !== undefined) res.setHeader(name, value)
+    begin()
     res.write(body)
     if (answer.readableEnded) res.end()
     else answer.pipe(res)

@@ -118,6 +118,24 @@ describe('an answer', () => {
     })
   }
 
+  it('reaches the caller also where no server may send its reason phrase', async (t) => {
+    const { status, reason } = await answered(t, 'HTTP/1.1 200 O\x01K\r\ncontent-length: 2\r\n\r\n{}')
+    assert.deepEqual([status, reason], [200, 'OK'])
+  })
+
+  it('keeps its headers in their own spelling, each on a line of its own', async (t) => {
+    const headers = ['X-Amzn-RequestId: 1-2', 'X-Two: a', 'x-two: b', 'ETag: "1"', 'CONTENT-LENGTH: 0']
+    const { url } = await rawUpstream(t, (_, socket) =>
+      socket.end(`HTTP/1.1 200 OK\r\n${headers.join('\r\n')}\r\n\r\n`),
+    )
+    const { port } = await startPair(t, { endpoint: url })
+    const lines = (await exchange(port, requestText(`GET ${OPEN}`))).split('\r\n')
+    assert.deepEqual(
+      lines.filter((line) => headers.includes(line)),
+      headers,
+    )
+  })
+
   it('keeps its headers: repeated ones, cookies apart, bytes outside ASCII, empty ones', async (t) => {
     const headers = [
       'x-amzn-RequestId: 1-2',
