@@ -5,7 +5,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Buckets } from './bucket.ts'
 import { answerCall, readJson, refusalOfToken, withRate } from './calls.ts'
-import { originOf, refusalAtEdge } from './edge.ts'
+import { originOf, refusalAtEdge, refusalOfAgent } from './edge.ts'
 import { type Answer, accessDenied, edgeRefusal, json, notFound, quotaExceeded } from './errors.ts'
 import type { OpenEntry } from './log.ts'
 import { grantAnswer, readGrant } from './lwa.ts'
@@ -83,7 +83,7 @@ const mint = (
 const answerOperation = ({ settings, tools }: AnswerParts, asked: Asked): Answer => {
   const { req, target, match, token, body } = asked
   if (target.kind === 'nowhere') return notFound()
-  const refusal = refusalAtEdge(req, target)
+  const refusal = refusalAtEdge(req, target) ?? refusalOfAgent(req)
   if (refusal !== undefined || target.kind !== 'read') return refusal ?? edgeRefusal()
   return answerCall({
     method: req.method ?? '',

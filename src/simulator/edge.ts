@@ -6,11 +6,17 @@ import type { Target } from './target.ts'
 /** Amazon's limit for User-Agent, in characters. */
 const MOST_USER_AGENT = 500
 
-/** What Amazon refuses before it looks at the token: odd requests with a web page, a missing User-Agent with JSON. */
+/** What Amazon refuses before it looks at anything else: odd requests, with a web page. */
 export const refusalAtEdge = (req: IncomingMessage, target: Target): Answer | undefined => {
   const { headers } = req
   const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
-  if (target.kind === 'odd' || (req.method === 'GET' && hasBody) || hostHeaders(req) !== 1) return edgeRefusal()
+  return target.kind === 'odd' || (req.method === 'GET' && hasBody) || hostHeaders(req) !== 1
+    ? edgeRefusal()
+    : undefined
+}
+
+/** Operations want a User-Agent. (Amazon's own SDK sends none with its mints, so the Tokens API cannot want one.) */
+export const refusalOfAgent = ({ headers }: IncomingMessage): Answer | undefined => {
   const agent = headers['user-agent'] ?? ''
   if (agent !== '' && agent.length <= MOST_USER_AGENT) return undefined
   return invalidInput('Invalid Input', `A User-Agent header of 1 to ${MOST_USER_AGENT} characters is required.`)

@@ -2,6 +2,7 @@
  * Login with Amazon's token endpoint: who may have an access token, and the OAuth errors for everyone else.
  * There is no registry: a refresh token names its selling partner (`Atzr|<seller id>`), a client id its application.
  */
+import { readJson } from './calls.ts'
 import { type Answer, json, oauthError } from './errors.ts'
 import type { Holder } from './tokens.ts'
 
@@ -19,10 +20,10 @@ export type Grant =
 /** Reads a token request. @param contentType the header as it came */
 export const readGrant = (method: string, contentType: string | undefined, body: string): Grant => {
   if (method !== 'POST') return refuse(400, 'invalid_request', 'The request method must be POST')
-  if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(contentType ?? '')) {
+  const form = readForm(contentType ?? '', body)
+  if (form === undefined) {
     return refuse(400, 'invalid_request', 'The Content-Type must be application/x-www-form-urlencoded')
   }
-  const form = new URLSearchParams(body)
   const missing = ['grant_type', 'client_id', 'client_secret'].find((name) => !form.get(name))
   if (missing !== undefined) return missingParameter(missing)
   return authenticate(form)
@@ -40,6 +41,15 @@ export const grantAnswer = (token: string, seconds: number, refreshToken: string
     },
     { 'cache-control': 'no-store' },
   )
+
+/** LWA documents forms; much used clients (amazon-sp-api, @sp-api-sdk) send the same as a JSON object, and are served. */
+const readForm = (contentType: string, body: string): URLSearchParams | undefined => {
+  if (/^application\/x-www-form-urlencoded\s*(;|$)/i.test(contentType)) return new URLSearchParams(body)
+  if (!/^application\/json\s*(;|$)/i.test(contentType)) return undefined
+  const fields = readJson(Buffer.from(body))
+  if (typeof fields !== 'object' || fields === null) return undefined
+  return new URLSearchParams(Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, String(value)])))
+}
 
 const authenticate = (form: URLSearchParams): Grant => {
   const clientId = form.get('client_id') ?? ''

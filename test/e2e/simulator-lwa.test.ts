@@ -91,9 +91,19 @@ describe("the simulator's Login with Amazon", () => {
     assert.deepEqual(body, { error: 'invalid_client', error_description: 'Client authentication failed' })
   })
 
-  it('reads forms only: the same in JSON is refused', async () => {
-    const answer = await request(setUp().sim.handle).post(LWA_PATH).send(GOOD)
-    assert.deepEqual([answer.status, answer.body.error], [400, 'invalid_request'])
+  it('takes the same as a JSON object, as much used clients send it, and nothing else', async () => {
+    const { sim } = setUp()
+    const statusOf = async (type: string, body: string | object) =>
+      (await request(sim.handle).post(LWA_PATH).type(type).send(body)).status
+    assert.deepEqual(
+      [
+        await statusOf('application/json', GOOD),
+        await statusOf('application/json', '"text"'),
+        await statusOf('application/json', '{'),
+        await statusOf('text/plain', JSON.stringify(GOOD)),
+      ],
+      [200, 400, 400, 400],
+    )
   })
 
   it('answers POST only', async () => {
