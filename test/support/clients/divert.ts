@@ -1,0 +1,33 @@
+/**
+ * Points a client elsewhere that knows Amazon's hosts by heart: an https.Agent whose connections are plain TCP to an
+ * address of one's own. The client believes that it speaks TLS with Amazon, and sends Amazon's Host.
+ */
+import https from 'node:https'
+import net from 'node:net'
+
+/** @param routeOf base URL (http) that a connection for this host goes to */
+export const divertingAgent = (routeOf: (host: string) => string): https.Agent => {
+  // A class, because superagent (agent: false) has node:https make new agents by the constructor of the global one.
+  const DivertingAgent = class extends https.Agent {
+    override createConnection({ host }: { host?: string | null | undefined }) {
+      const { hostname, port } = new URL(routeOf(host ?? ''))
+      return net.connect(Number(port), hostname)
+    }
+  }
+  return new DivertingAgent({ keepAlive: true })
+}
+
+/**
+ * Whatever this process says over https without an agent of its own goes to the simulator from now on: for clients
+ * that have Amazon's LWA endpoint written into them. The last call counts for all.
+ */
+export const divertAllHttps = (simulator: string): void => {
+  target = simulator
+  https.globalAgent = everything
+}
+
+let target = ''
+const everything = divertingAgent(() => target)
+
+/** Hosts of SP-API, sandboxes included. */
+export const isSpApi = (host: string): boolean => /^(sandbox\.)?sellingpartnerapi-(na|eu|fe)\.amazon\.com$/.test(host)
