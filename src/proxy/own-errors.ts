@@ -75,11 +75,13 @@ export const mintError = (failure: Failure, need: Need): OwnError => {
       retryAfterS: failure.retryAfterS,
     }
   }
-  const { status, code, message, requestId } = failure
+  const { status, code, message, details, requestId } = failure
+  // Amazon's own details first: clients find "expired" in them, and renew their access token.
+  const amazons = details === '' ? '' : `${details} `
   return {
     name: 'mint-refused',
     message,
-    details: `Amazon refused the RDT for ${resource}${elementsOf(need)}. ${adviceOn(failure, resource)}`,
+    details: `${amazons}Amazon refused the RDT for ${resource}${elementsOf(need)}. ${adviceOn(failure, resource)}`,
     status,
     code,
     requestId,

@@ -36,7 +36,7 @@ export const amazonSpApi = ({
     },
     options: {
       auto_request_throttled: retry,
-      https_proxy_agent: divertingAgent((host) => (isSpApi(host) ? base : amazon)),
+      https_proxy_agent: divertingAgent((host) => (isSpApi(host) ? base : amazon), true),
     },
   })
 

@@ -5,8 +5,11 @@
 import https from 'node:https'
 import net from 'node:net'
 
-/** @param routeOf base URL (http) that a connection for this host goes to */
-export const divertingAgent = (routeOf: (host: string) => string): https.Agent => {
+/**
+ * @param routeOf base URL (http) that a connection for this host goes to
+ * @param keepAlive connections are used again, whatever `routeOf` says by then
+ */
+export const divertingAgent = (routeOf: (host: string) => string, keepAlive: boolean): https.Agent => {
   // A class, because superagent (agent: false) has node:https make new agents by the constructor of the global one.
   const DivertingAgent = class extends https.Agent {
     override createConnection({ host }: { host?: string | null | undefined }) {
@@ -14,7 +17,7 @@ export const divertingAgent = (routeOf: (host: string) => string): https.Agent =
       return net.connect(Number(port), hostname)
     }
   }
-  return new DivertingAgent({ keepAlive: true })
+  return new DivertingAgent({ keepAlive })
 }
 
 /**
@@ -27,7 +30,7 @@ export const divertAllHttps = (simulator: string): void => {
 }
 
 let target = ''
-const everything = divertingAgent(() => target)
+const everything = divertingAgent(() => target, false)
 
 /** Hosts of SP-API, sandboxes included. */
 export const isSpApi = (host: string): boolean => /^(sandbox\.)?sellingpartnerapi-(na|eu|fe)\.amazon\.com$/.test(host)
