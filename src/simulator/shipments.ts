@@ -40,6 +40,19 @@ export const shipmentOperations: readonly Operation[] = [
   }),
 ]
 
+/** Everything the model requires: clients that check it (Amazon's Python SDK) refuse less. */
+const SHIPPING_SERVICE = {
+  ShippingServiceName: 'UPS Ground',
+  CarrierName: 'UPS',
+  ShippingServiceId: 'UPS_PTP_GND',
+  ShippingServiceOfferId: 'simulated-offer',
+  ShipDate: '2026-01-21T08:00:00Z',
+  Rate: { CurrencyCode: 'USD', Amount: 6.5 },
+  RateWithAdjustments: { CurrencyCode: 'USD', Amount: 6.5 },
+  ShippingServiceOptions: { DeliveryExperience: 'NoTracking', CarrierWillPickUp: false },
+  RequiresAdditionalSellerInputs: false,
+}
+
 const mfnShipment = (call: Call, status: string): object => {
   const orderId = textAt(call.body, 'ShipmentRequestDetails', 'AmazonOrderId') ?? '903-5563053-5647845'
   const shipmentId = call.id === '' ? `sim-${orderId}` : call.id
@@ -53,7 +66,7 @@ const mfnShipment = (call: Call, status: string): object => {
     PackageDimensions: { Length: 5, Width: 5, Height: 5, Unit: 'inches' },
     Weight: { Value: 10, Unit: 'ounces' },
     Insurance: { CurrencyCode: 'USD', Amount: 0 },
-    ShippingService: { ShippingServiceName: 'UPS Ground', CarrierName: 'UPS', ShippingServiceId: 'UPS_PTP_GND' },
+    ShippingService: SHIPPING_SERVICE,
     Label: {
       Dimensions: { Length: 11, Width: 8.5, Unit: 'inches' },
       FileContents: { Contents: label(call.seller, shipmentId), FileType: 'application/pdf', Checksum: 'simulated' },

@@ -145,6 +145,13 @@ describe('an RDT', () => {
     assert.deepEqual(errorOf(await call(token, 'GET', '/orders/v0/orders/902-2/address')), DENIED)
   })
 
+  it('gives a Merchant Fulfillment shipment all that its model requires, since clients check', async () => {
+    const { call, rdt } = setUp()
+    const answer = await call(await rdt(get('/mfn/v0/shipments/{shipmentId}')), 'GET', '/mfn/v0/shipments/1')
+    const required = ['ShipDate', 'ShippingServiceOfferId', 'RateWithAdjustments', 'RequiresAdditionalSellerInputs']
+    for (const key of required) assert.ok(key in answer.body.payload.ShippingService, key)
+  })
+
   it('for one method does not open another one on the same path', async () => {
     const { call, rdt } = setUp()
     const token = await rdt(get('/mfn/v0/shipments/{shipmentId}'))
