@@ -1,0 +1,90 @@
+/** Every JavaScript and shell block of docs/clients.md runs as it stands there, and shows personal data. */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { promisify } from 'node:util'
+import { person } from '../../src/simulator/people.ts'
+import { CREDENTIALS } from '../support/clients/client.ts'
+import { type Pair, startPair } from '../support/pair.ts'
+import { needs } from '../support/tools.ts'
+
+const ROOT = path.join(import.meta.dirname, '../..')
+const PRELOAD = path.join(ROOT, 'test/support/clients/amazon-is-here.ts')
+const DOCUMENT = readFileSync(path.join(ROOT, 'docs/clients.md'), 'utf8')
+const { name, email, street } = person('seller-a', '902-1845936-5435001')
+
+type Block = { readonly section: string; readonly language: string; readonly text: string }
+/** The fenced blocks, each with the section it stands in. */
+const blocks: readonly Block[] = DOCUMENT.split(/^## /m).flatMap((part) =>
+  [...part.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language = '', text = '']) => ({
+    section: part.split('\n')[0] ?? '',
+    language,
+    text,
+  })),
+)
+const executed = blocks.filter(({ language }) => language === 'js' || language === 'sh')
+
+test('there is a guide to run for each client that the tests have', () => {
+  assert.deepEqual(
+    executed.map(({ section }) => section),
+    ['amazon-sp-api', '@sp-api-sdk', "Amazon's JavaScript SDK", 'curl'],
+  )
+})
+
+test('the versions it speaks of are the ones that were run', () => {
+  const versionOf = (name: string): string =>
+    JSON.parse(readFileSync(path.join(ROOT, 'node_modules', name, 'package.json'), 'utf8')).version
+  const stated = [
+    `(#amazon-sp-api) ${versionOf('amazon-sp-api')} |`,
+    `orders ${versionOf('@sp-api-sdk/orders-api-v0')}, common ${versionOf('@sp-api-sdk/common')})`,
+    `(#amazons-javascript-sdk) ${versionOf('@amazon-sp-api-release/amazon-sp-api-sdk-js')} |`,
+    `Tokens client\n  (${versionOf('@sp-api-sdk/tokens-api-2021-03-01')})`,
+  ]
+  for (const text of stated) assert.ok(DOCUMENT.includes(text), text)
+})
+
+/** Inside node_modules, so that imports resolve and nothing is left in the work tree. */
+const folder = (t: TestContext): string => {
+  const cache = path.join(ROOT, 'node_modules/.cache')
+  mkdirSync(cache, { recursive: true })
+  const made = mkdtempSync(path.join(cache, 'guide-'))
+  t.after(() => rmSync(made, { recursive: true, force: true }))
+  return made
+}
+
+const run = promisify(execFile)
+const output = async (t: TestContext, { language, text }: Block, pair: Pair): Promise<string> => {
+  const file = path.join(folder(t), language === 'js' ? 'guide.mjs' : 'guide.sh')
+  writeFileSync(file, text)
+  const env = {
+    PATH: process.env['PATH'],
+    SIDECAR: pair.base,
+    AMAZON: pair.amazon,
+    LWA_ENDPOINT: `${pair.amazon}/auth/o2/token`,
+    LWA_CLIENT_ID: CREDENTIALS.clientId,
+    LWA_CLIENT_SECRET: CREDENTIALS.clientSecret,
+    LWA_REFRESH_TOKEN: CREDENTIALS.refreshToken('seller-a'),
+  }
+  const command = language === 'js' ? [process.execPath, '--import', PRELOAD] : ['sh', '-eu']
+  const [program = '', ...args] = command
+  return (await run(program, [...args, file], { env, timeout: 60_000 })).stdout
+}
+
+for (const block of executed) {
+  const skip = block.language === 'sh' && needs('curl')
+  test(`the guide for ${block.section} runs as it stands`, { skip }, async (t) => {
+    const pair = await startPair(t)
+    const shown = await output(t, block, pair)
+    for (const personal of [email, name, street]) assert.ok(shown.includes(personal), `${personal} in:\n${shown}`)
+    assert.equal(shown.split(`For you, from ${name}`).length - 1, 2, 'both pages of items')
+    assert.deepEqual(
+      pair.calls().map(({ operation, token, status }) => `${operation} ${token} ${status}`),
+      ['getOrders', 'getOrderItems', 'getOrderItems', 'getOrderAddress'].map((one) => `orders-v0.${one} rdt 200`),
+    )
+    const minters = pair.mints().map(({ headers }) => headers['user-agent'])
+    assert.deepEqual(new Set(minters), new Set(['rdt-sidecar/0.0.0-test']), 'the client minted nothing itself')
+    assert.equal(minters.length, 3)
+  })
+}
