@@ -1,16 +1,12 @@
 /** Keeps the body of a call that may wait or be sent again; every other body streams. */
 import type { IncomingMessage } from 'node:http'
 
-/**
- * Reads the body whole and frames the request by its length (a chunked one would cost the connection upstream).
- * Resolves to undefined where there is none.
- */
-export const keepBody = async (
-  req: IncomingMessage,
-  limit: number,
-): Promise<Buffer | undefined | 'too large' | 'gone'> => {
+export const hasBody = ({ headers }: Pick<IncomingMessage, 'headers'>): boolean =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length']) > 0
+
+/** Reads the body whole and frames the request by its length (a chunked one would cost the connection upstream). */
+export const keepBody = async (req: IncomingMessage, limit: number): Promise<Buffer | 'too large' | 'gone'> => {
   const { headers } = req
-  if (headers['transfer-encoding'] === undefined && !(Number(headers['content-length']) > 0)) return undefined
   const body = await read(req, limit).catch(() => 'gone' as const)
   if (body instanceof Buffer) {
     delete headers['transfer-encoding']

@@ -7,7 +7,7 @@ import type { OwnError } from '../sp-api/errors.ts'
 import type { Call } from '../telemetry/call.ts'
 import type { Events } from '../telemetry/events.ts'
 import { sendError } from './answer.ts'
-import { keepBody } from './body.ts'
+import { hasBody, keepBody } from './body.ts'
 import { createForwarder, type ForwarderOptions, type Handling } from './forward.ts'
 import { createInFlight } from './in-flight.ts'
 import { bodyTooLarge, INTERNAL, upstreamError } from './own-errors.ts'
@@ -85,6 +85,7 @@ export const createExchange = ({ upstream, events, bodyBytes, now }: ExchangeOpt
     req: IncomingMessage,
     res: ServerResponse,
   ): Promise<{ readonly body: Buffer | undefined } | undefined> => {
+    if (!hasBody(req)) return { body: undefined }
     const arrivedAt = now()
     const limit = bodyBytes()
     const body = await keepBody(req, limit)

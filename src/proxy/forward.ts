@@ -150,8 +150,11 @@ const watchSilence = (proxyReq: http.ClientRequest, req: IncomingMessage, res: S
   })
 }
 
-const socketsInUse = ({ sockets }: http.Agent): number =>
-  Object.values(sockets).reduce((sum, list) => sum + (list?.length ?? 0), 0)
+const socketsInUse = ({ sockets }: http.Agent): number => {
+  let count = 0
+  for (const name in sockets) count += sockets[name]?.length ?? 0
+  return count
+}
 
 const createAgent = ({ origin, connectTimeoutMs, responseTimeoutMs, maxConnections }: ForwarderOptions): http.Agent => {
   const limits = { keepAlive: true, maxSockets: maxConnections, timeout: responseTimeoutMs }

@@ -52,7 +52,7 @@ export const readHeaders = (headers: IncomingHttpHeaders): CallerHeaders => {
 export const stripHeaders = (headers: IncomingHttpHeaders): void => {
   const nominated = headers.connection?.toLowerCase().split(',') ?? []
   for (const name of nominated) if (!PROTECTED.has(name.trim())) delete headers[name.trim()]
-  for (const name of HOP_BY_HOP) delete headers[name]
+  for (const name of HOP_BY_HOP) if (name in headers) delete headers[name]
   for (const name in headers) if (isOurs(name)) delete headers[name]
 }
 

@@ -123,13 +123,13 @@ export const createBroker = (options: BrokerOptions) => {
       flight.result.then(leave, reject)
     })
 
-  const find = async (request: RdtRequest, until: number): Promise<RdtResult> => {
+  const find = async (request: RdtRequest, askedAt: number): Promise<RdtResult> => {
     const { origin, credential, need } = request
     const key = keyOf(origin, credential.id, need)
     const entry = cache.get(key)
     if (entry && suits(entry.rdt, need)) {
       onLookup('hit')
-      if (now() >= entry.refreshAt) renew(key, request, entry).catch(options.onBug)
+      if (askedAt >= entry.refreshAt) renew(key, request, entry).catch(options.onBug)
       return { kind: 'token', rdt: entry.rdt, from: 'hit', need }
     }
     const refused = refusals.of(request)
@@ -137,17 +137,17 @@ export const createBroker = (options: BrokerOptions) => {
       onLookup('negative')
       return refused
     }
-    const result = await wait(join(key, request), request, until)
-    if (result.kind === 'unwanted') return find(request, until) // joined the moment after the last one had left
+    const result = await wait(join(key, request), request, askedAt + maxWaitMs)
+    if (result.kind === 'unwanted') return find(request, askedAt) // joined the moment after the last one had left
     if (result.kind !== 'minted') return result
-    if (!suits(result.rdt, need)) return find(request, until) // joined a mint that was shared with others
+    if (!suits(result.rdt, need)) return find(request, askedAt) // joined a mint that was shared with others
     return { kind: 'token', rdt: result.rdt, from: 'minted', need }
   }
 
-  const findLean = async (request: RdtRequest, until: number): Promise<RdtResult> => {
+  const findLean = async (request: RdtRequest, askedAt: number): Promise<RdtResult> => {
     const asked = lean(request)
-    const result = await find(asked, until)
-    return result.kind === 'refused' && lean(asked) !== asked ? findLean(asked, until) : result
+    const result = await find(asked, askedAt)
+    return result.kind === 'refused' && lean(asked) !== asked ? findLean(asked, askedAt) : result
   }
 
   /** The request less the elements that Amazon is known to refuse. */
@@ -159,10 +159,8 @@ export const createBroker = (options: BrokerOptions) => {
   }
 
   /** Resolves to a token or to why there is none; rejects only on a bug. */
-  const get = (request: RdtRequest): Promise<RdtResult> => {
-    const until = now() + maxWaitMs
-    return request.dropRefusedElements ? findLean(request, until) : find(request, until)
-  }
+  const get = (request: RdtRequest): Promise<RdtResult> =>
+    request.dropRefusedElements ? findLean(request, now()) : find(request, now())
 
   return {
     get,

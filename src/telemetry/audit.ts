@@ -55,12 +55,13 @@ type Names = {
 
 /** Resources without their ids, like ones counted together. */
 const namesOf = (resources: readonly RestrictedResource[], operationOf: OperationOf): readonly Names[] => {
-  const groups = Map.groupBy(resources, (resource) => {
-    const { dataElements, path } = resource
-    return JSON.stringify([operationOf(resource), dataElements, path.includes('{') ? 'generic' : 'specific'])
+  const nameOf = (resource: RestrictedResource): Omit<Names, 'count'> => ({
+    operation: operationOf(resource),
+    dataElements: resource.dataElements,
+    scope: resource.path.includes('{') ? 'generic' : 'specific',
   })
-  return [...groups].map(([name, { length: count }]) => {
-    const [operation, dataElements, scope] = JSON.parse(name)
-    return { operation, dataElements: dataElements ?? undefined, scope, count }
-  })
+  const [only] = resources
+  if (only && resources.length === 1) return [{ ...nameOf(only), count: 1 }] // nearly always
+  const groups = Map.groupBy(resources.map(nameOf), (name) => JSON.stringify(name))
+  return [...groups.values()].flatMap(([name, ...others]) => (name ? [{ ...name, count: 1 + others.length }] : []))
 }

@@ -43,20 +43,20 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
     if (verdict === 'hit' || verdict === 'minted' || verdict === 'rejected') counts[verdict] += 1
   }
 
-  const countCall = (call: Call, status: number): void => {
+  const countCall = (call: Call, status: number, tookMs: number): void => {
     const { route, method, verdict } = call
     const overheadMs = overheadOf(call)
     countRoute(call)
     metrics.requests.inc({ route, method, code: String(status), verdict })
-    metrics.duration.observe({ route }, (now() - call.startedAt) / 1000)
+    metrics.duration.observe({ route }, tookMs / 1000)
     if (overheadMs !== undefined) metrics.overhead.observe(overheadMs / 1000)
     if (call.replay) metrics.replays.inc({ outcome: cured(call, status) ? 'cured' : 'failed' })
   }
 
-  const tellCall = (call: Call, status: number): void => {
+  const tellCall = (call: Call, status: number, tookMs: number): void => {
     const { route, method, verdict, reason, credential, requestId } = call
     const durations = {
-      ms: tenth(now() - call.startedAt),
+      ms: tenth(tookMs),
       waitMs: tenth(call.waitedMs),
       overheadMs: tenth(overheadOf(call)),
       upstreamMs: tenth(upstreamOf(call)),
@@ -104,8 +104,9 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
       const method = METHODS.has(ended.method) ? ended.method : 'other'
       const call = { ...ended, method, requestId: requestIdIn(ended.requestId) }
       if (aborted) metrics.aborts.inc()
-      countCall(call, status)
-      tellCall(call, status)
+      const tookMs = now() - call.startedAt
+      countCall(call, status, tookMs)
+      tellCall(call, status, tookMs)
       if (call.streamsMint && call.forwardedAt !== undefined) mintStreamed(call, status)
     },
 
