@@ -30,8 +30,9 @@ export const createExchange = ({ upstream, events, bodyBytes, now }: ExchangeOpt
   const forwarder = createForwarder({
     ...upstream,
     onResponse: (res, { headers }) => {
-      const id = headers['x-amzn-requestid']
-      Object.assign(callOf(res), { answeredAt: now(), requestId: id?.toString() })
+      const call = callOf(res)
+      call.answeredAt = now()
+      call.requestId = headers['x-amzn-requestid']?.toString()
     },
     ownHeaders: (res) => ['x-rdt-verdict', verdictOf(res)],
     onFailure: (res, failure, code) => {
@@ -56,7 +57,9 @@ export const createExchange = ({ upstream, events, bodyBytes, now }: ExchangeOpt
   }
 
   const tell = (res: ServerResponse, verdict: string, reason?: string): void => {
-    Object.assign(callOf(res), { verdict, reason })
+    const call = callOf(res)
+    call.verdict = verdict
+    call.reason = reason
   }
   const verdictOf = (res: ServerResponse): string => {
     const { verdict, reason } = callOf(res)

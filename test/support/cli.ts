@@ -16,10 +16,17 @@ export type Running = {
   readonly finished: Promise<Finished>
 }
 
-/** Starts a command with nothing of this process's SIDECAR_* environment; killed when the test ends. */
-export const start = (t: TestContext, args: readonly string[], env: Readonly<Record<string, string>> = {}): Running => {
+/** Starts a command with nothing of this process's SIDECAR_* environment; killed when the test ends. `flags`: Node's own. */
+export const start = (
+  t: TestContext,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  flags: readonly string[] = [],
+): Running => {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('SIDECAR_'))
-  const child = spawn(process.execPath, [MAIN, ...args], { env: { ...Object.fromEntries(inherited), ...env } })
+  const child = spawn(process.execPath, [...flags, MAIN, ...args], {
+    env: { ...Object.fromEntries(inherited), ...env },
+  })
   let out = ''
   let err = ''
   child.stdout.on('data', (chunk) => {
@@ -66,12 +73,17 @@ export const FREE = { SIDECAR_PORT: '0', SIDECAR_ADMIN_PORT: '0' }
 type Env = Readonly<Record<string, string>>
 
 /** A running `serve` on free ports, when it serves. */
-export const serving = (t: TestContext, env: Env = {}, args: readonly string[] = []) =>
-  servingWith(t, { ...FREE, ...env }, args)
+export const serving = (t: TestContext, env: Env = {}, args: readonly string[] = [], flags: readonly string[] = []) =>
+  servingWith(t, { ...FREE, ...env }, args, flags)
 
 /** The same with this environment alone. */
-export const servingWith = async (t: TestContext, env: Env, args: readonly string[] = []) => {
-  const running = start(t, ['serve', ...args], env)
+export const servingWith = async (
+  t: TestContext,
+  env: Env,
+  args: readonly string[] = [],
+  flags: readonly string[] = [],
+) => {
+  const running = start(t, ['serve', ...args], env, flags)
   const [line] = await printed(running, /^\{.*"msg":"serving".*$/m)
   const { data, admin } = JSON.parse(line) as { data: { port: number }[]; admin: { port: number } }
   return {
