@@ -182,7 +182,11 @@ export const createDesk = (options: DeskOptions) => {
   }
 
   const onOutcome = ({ family, need }: Place, outcome: 'minted' | 'refused'): void => {
-    if (outcome === 'minted') granted.add(family)
+    if (outcome === 'minted' && !granted.has(family)) {
+      granted.add(family)
+      // whoever waited for it as for a scout has the usage plan alone to wait for
+      for (const { onProgress } of line.of(new Set([family]))) onProgress('throttled')
+    }
     if (need.unsure) guesses = [...guesses.slice(1 - GUESSES), outcome]
   }
   /** Where more than a third of them was refused of late, asking one by one costs less than dividing refused mints. */

@@ -301,6 +301,14 @@ test('those who wait for a scout are told what it is doing: a Tokens API that ha
   assert.equal(made.calls(), 1)
 })
 
+test('those who waited for a scout wait for the usage plan once it is back', async () => {
+  const slow: Wire = (n) => after(300).then(() => token(n))
+  const made = startMinting(slow, { maxWaitMs: 1000, burst: 1, ratePerSecond: 1.1 })
+  const [first, second] = await Promise.all([made.get('/a'), after(50).then(() => made.get('/b'))])
+  assert.equal(rdtOf(first), 'minted Atz.sprdt|1')
+  assert.equal(second.kind, 'throttled')
+})
+
 test('nothing is renewed once it is closed, and a renewal that waits is let go', async () => {
   const made = startMinting(async (n) => token(n, 2), { ...SHARED, marginMs: 0, refreshAfter: 0.5 })
   await made.get()
