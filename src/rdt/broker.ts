@@ -47,6 +47,8 @@ type Flight = {
   readonly renews: boolean
   waiters: number
   progress: Progress
+  /** When it came to that, in milliseconds. */
+  progressAt: number
   /** Asked for before a flush. */
   stale?: boolean
 }
@@ -66,6 +68,7 @@ export const createBroker = (options: BrokerOptions) => {
       leaveBy: renewing && now() + patienceMs(renewing.usableUntil - now()),
       onProgress: (progress) => {
         flight.progress = progress
+        flight.progressAt = now()
       },
     }
     const mint = async (): Promise<MintResult> => {
@@ -79,7 +82,8 @@ export const createBroker = (options: BrokerOptions) => {
     }
     // The mint starts a microtask later, when `flight` exists and its first waiter is counted.
     const result = Promise.resolve().then(mint)
-    const flight: Flight = { result, renews: renewing !== undefined, waiters: 0, progress: 'throttled' }
+    const renews = renewing !== undefined
+    const flight: Flight = { result, renews, waiters: 0, progress: 'throttled', progressAt: now() }
     flights.set(key, flight)
     return flight
   }
@@ -116,7 +120,8 @@ export const createBroker = (options: BrokerOptions) => {
         flight.waiters -= 1
         resolve(result)
       }
-      const timer = setTimeout(() => leave(overdue(flight.progress)), Math.max(0, until - now()))
+      const from = now()
+      const timer = setTimeout(() => leave(overdue(flight, from, now())), Math.max(0, until - from))
       request.whenGone(() => leave({ kind: 'abandoned' }))
       flight.waiters += 1
       if (flight.renews && flight.waiters === 1) minter.hurry(request)
@@ -193,9 +198,13 @@ export type Broker = ReturnType<typeof createBroker>
 /** An RDT to hand over opens what was asked for and nothing else. */
 const suits = (rdt: Rdt, need: Need): boolean => !need.exact || rdt.resources === need.resources.length
 
-/** Why a caller's patience ran out: a mint that fails or hangs is Amazon's trouble, waiting for its turn the usage plan's. */
-const overdue = (progress: Progress): MintResult => {
+/**
+ * Why a caller's patience ran out: a mint that fails or hangs is Amazon's trouble, waiting for its turn the usage plan's, also
+ * where the turn came at last and the caller had waited longer for it than for the answer.
+ */
+const overdue = ({ progress, progressAt }: Flight, from: number, at: number): MintResult => {
   if (progress === 'throttled') return { kind: 'throttled', retryAfterS: 1 }
-  const why = progress === 'attempting' ? 'the Tokens API did not answer in time' : progress.failed
-  return { kind: 'unavailable', why, retryAfterS: 1 }
+  if (progress !== 'attempting') return { kind: 'unavailable', why: progress.failed, retryAfterS: 1 }
+  if (progressAt - from > at - progressAt) return { kind: 'throttled', retryAfterS: 1 }
+  return { kind: 'unavailable', why: 'the Tokens API did not answer in time', retryAfterS: 1 }
 }

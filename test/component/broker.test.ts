@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { RdtResult } from '../../src/rdt/broker.ts'
-import { until } from '../support/many.ts'
+import { after, until } from '../support/many.ts'
 import { startMinting as build, rdtOf, refused, token, type Wire } from '../support/minting.ts'
 
 test('fifty cold callers share one mint', async () => {
@@ -148,6 +148,14 @@ test('a Tokens API that hangs is unavailable, not throttled', async () => {
   const result = await made.get()
   assert.ok(result.kind === 'unavailable')
   assert.match(result.why, /did not answer in time/)
+})
+
+test('whose turn came when its patience was all but over had waited for the usage plan', async () => {
+  const wire = (n: number) => (n === 1 ? Promise.resolve(token(n)) : after(400).then(() => token(n)))
+  const made = build(wire, { burst: 1, ratePerSecond: 2, maxWaitMs: 750 })
+  const [first, second] = await Promise.all([made.get('/a'), made.get('/b')])
+  assert.equal(first.kind, 'token')
+  assert.equal(second.kind, 'throttled')
 })
 
 test('a caller who comes while a mint hangs waits its own time, not what the first left over', async () => {
