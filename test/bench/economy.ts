@@ -93,12 +93,13 @@ export const economyTable = (rows: readonly Row[]): string =>
 
 /** Markdown: what was done and how it was counted, and the table. */
 export const economySection = (rows: readonly Row[], size: Size = DAY): string =>
-  [workText(size), METHOD, HABITS, completeText(rows, personalIn(size)), economyTable(rows), ''].join('\n\n')
+  `${[workText(size), METHOD, HABITS, completeText(rows, personalIn(size)), economyTable(rows)].join('\n\n')}\n`
 
 const workText = ({ sellers, orders, shipments, documents }: Size): string =>
   `${sellers} selling partners, ${WORKERS} calls at once for each, as fast as it goes: ${numberText(5 * orders)} calls over ` +
   `${numberText(orders)} orders (getOrder, two pages of getOrderItems, getOrderAddress; when all is done getOrder again), ` +
-  `${shipments} getShipment of Merchant Fulfillment, and ${documents} reports (getReport, getReportDocument), half of them restricted.`
+  `${shipments} getShipment of Merchant Fulfillment, and ${documents} reports (getReport, getReportDocument), half of them restricted. ` +
+  'It is one batch: in a day with pauses, RDTs and access tokens run out every hour and are had anew.'
 
 const METHOD =
   "Counted in the log of the simulator, which refuses what Amazon's usage plan would (one mint a second, burst 10, for each " +
