@@ -1,0 +1,43 @@
+/**
+ * `npm run bench`: all sections in turn, printed, and written to docs/benchmarks.md. `--only NAME` (more than once, if wanted)
+ * runs some and writes nothing; so does `--quick`, which runs all in miniature.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { whyNot } from './processes.ts'
+import { documentOf, machineOf, type Section, type SectionSource, type Size } from './report.ts'
+
+/** In the order of the document. */
+export const SECTIONS: readonly SectionSource[] = []
+
+const ROOT = path.join(import.meta.dirname, '../..')
+
+export const runSections = async (sources: readonly SectionSource[], size: Size): Promise<readonly Section[]> => {
+  const sections: Section[] = []
+  for (const source of sources) sections.push(await source.run(size))
+  return sections
+}
+
+const versionOf = (name: string): string =>
+  JSON.parse(readFileSync(path.join(ROOT, 'node_modules', name, 'package.json'), 'utf8')).version
+export const versions = (): Readonly<Record<string, string>> => ({
+  Node: process.versions.node,
+  ...Object.fromEntries(
+    ['express', 'http-proxy-middleware', '@fastify/http-proxy', 'fastify'].map((name) => [name, versionOf(name)]),
+  ),
+})
+
+const main = async (): Promise<void> => {
+  const reason = whyNot()
+  if (reason) throw new Error(`the benchmark does not run here: ${reason}`)
+  const { values } = parseArgs({ options: { only: { type: 'string', multiple: true }, quick: { type: 'boolean' } } })
+  const { only, quick = false } = values
+  const sources = SECTIONS.filter(({ name }) => !only || only.includes(name))
+  const sections = await runSections(sources, quick ? 'miniature' : 'full')
+  const text = documentOf(machineOf(new Date(), versions()), sections)
+  process.stdout.write(text)
+  if (!only && !quick) writeFileSync(path.join(ROOT, 'docs/benchmarks.md'), text)
+}
+
+if (import.meta.main) await main()

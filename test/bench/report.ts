@@ -1,0 +1,41 @@
+/** What the benchmark says: sections of Markdown under one head that names machine, versions and date. */
+import { cpus, release, totalmem } from 'node:os'
+
+export type Section = { readonly title: string; readonly markdown: string }
+/** `miniature`: a few requests, which shows that it works and nothing else. */
+export type Size = 'full' | 'miniature'
+export type SectionSource = { readonly name: string; readonly run: (size: Size) => Promise<Section> }
+
+export type Column = { readonly name: string; readonly align?: 'left' | 'right' }
+
+/** A Markdown table; columns of numbers stand right. */
+export const tableOf = (columns: readonly Column[], rows: readonly (readonly string[])[]): string =>
+  [columns.map(({ name }) => name), columns.map(({ align = 'right' }) => (align === 'left' ? '--' : '--:')), ...rows]
+    .map((cells) => `| ${cells.join(' | ')} |`)
+    .join('\n')
+    .replace(/^\|.*--.*\|$/m, (line) => line.replaceAll(' ', ''))
+
+/** Three significant digits, no exponent: 0.958, 12.3, 1,230. */
+export const figure = (value: number): string => {
+  const digits = value >= 100 ? 0 : value >= 10 ? 1 : value >= 1 ? 2 : 3
+  return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })
+}
+
+/** `versions`: of what was measured, by name. */
+export const machineOf = (date: Date, versions: Readonly<Record<string, string>>): string => {
+  const processors = cpus()
+  const gib = (totalmem() / 2 ** 30).toFixed(0)
+  const machine = `${processors.length} × ${processors[0]?.model.trim()}, ${gib} GiB, Linux ${release()}`
+  const names = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
+  return `Measured ${date.toISOString().slice(0, 10)} on ${machine}. ${names.join(', ')}.`
+}
+
+export const documentOf = (machine: string, sections: readonly Section[]): string =>
+  [
+    '# Benchmarks',
+    'Written by `npm run bench`; do not edit.',
+    machine,
+    ...sections.map(({ title, markdown }) => `## ${title}\n\n${markdown}`),
+  ]
+    .join('\n\n')
+    .concat('\n')
