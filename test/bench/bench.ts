@@ -7,9 +7,10 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { whyNot } from './processes.ts'
 import { documentOf, machineOf, type Section, type SectionSource, type Size } from './report.ts'
+import { sideBySide } from './side-by-side.ts'
 
 /** In the order of the document. */
-export const SECTIONS: readonly SectionSource[] = []
+export const SECTIONS: readonly SectionSource[] = [sideBySide]
 
 const ROOT = path.join(import.meta.dirname, '../..')
 

@@ -9,7 +9,7 @@ export const needs = (...tools: readonly string[]): false | string => {
   return `${missing.join(' and ')} not found on this machine`
 }
 
-const isOnPath = (tool: string): boolean =>
+export const isOnPath = (tool: string): boolean =>
   (process.env['PATH'] ?? '').split(path.delimiter).some((folder) => {
     try {
       accessSync(path.join(folder, tool), constants.X_OK)

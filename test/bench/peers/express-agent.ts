@@ -1,0 +1,11 @@
+/** The same with an agent that keeps as many connections as the sidecar's. Node's own agent, the default, keeps them too. */
+import { Agent } from 'node:http'
+import express from 'express'
+import { createProxyMiddleware } from 'http-proxy-middleware'
+import { tellPort } from './tell-port.ts'
+
+const [, , target = ''] = process.argv
+const agent = new Agent({ keepAlive: true, maxSockets: 256 })
+const app = express()
+app.use(createProxyMiddleware({ target, changeOrigin: true, agent }))
+tellPort(app.listen(0, '127.0.0.1'))
