@@ -6,11 +6,12 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { whyNot } from './processes.ts'
+import { profile } from './profile.ts'
 import { documentOf, machineOf, type Section, type SectionSource, type Size } from './report.ts'
 import { sideBySide } from './side-by-side.ts'
 
 /** In the order of the document. */
-export const SECTIONS: readonly SectionSource[] = [sideBySide]
+export const SECTIONS: readonly SectionSource[] = [sideBySide, profile]
 
 const ROOT = path.join(import.meta.dirname, '../..')
 
