@@ -2,11 +2,11 @@
  * The programs that are measured, each a process of its own, and what the kernel says of them: processor time and memory, of the
  * process and of its children (nginx's workers) together. Linux only, as /proc is.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
@@ -160,3 +160,17 @@ export const spent = (before: ProcessorTime, after: ProcessorTime): ProcessorTim
   user: after.user - before.user,
   system: after.system - before.system,
 })
+
+/**
+ * Keeps processes on the first processor, or on all others, so that one that is sampled by the clock does not count the time of
+ * those that ousted it. Returns what gives them all processors again. Does nothing where there is one processor, or no taskset.
+ */
+export const pinned = (pids: readonly number[], where: 'the first' | 'the others'): (() => void) => {
+  const last = availableParallelism() - 1
+  if (last < 1) return () => {}
+  const set = (processors: string): void => {
+    for (const pid of pids) spawnSync('taskset', ['-a', '-p', '-c', processors, String(pid)])
+  }
+  set(where === 'the first' ? '0' : `1-${last}`)
+  return () => set(`0-${last}`)
+}

@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url'
 import { CATEGORIES, sharesOf } from './attribution.ts'
 import { BARE, CONTENDERS, type Contender, startUpstream } from './contenders.ts'
 import { closedLoop } from './load.ts'
-import { type ProcessorTime, type Running, spent } from './processes.ts'
+import { type ProcessorTime, pinned, type Running, spent } from './processes.ts'
 import { figure, type Section, type Size, tableOf } from './report.ts'
 import { CONNECTIONS, SIZES, type Sizes } from './side-by-side.ts'
 
@@ -27,6 +27,7 @@ const timed = async (running: Running, contender: Contender, { count }: Sizes): 
 const costsOf = async (contender: Contender, upstreamPort: number, sizes: Sizes, folder: string): Promise<Costs> => {
   const file = path.join(folder, contender.name.replaceAll(/\W+/g, '-'))
   const running = await contender.start(upstreamPort, ['--import', SAMPLER], { BENCH_PROFILE: file })
+  pinned([running.pid], 'the first')
   try {
     const warmUp = { port: running.port, requests: contender.requests, connections: CONNECTIONS, count: sizes.warmUp }
     await closedLoop(warmUp)
@@ -73,7 +74,8 @@ const othersTable = (measured: readonly (readonly [Contender, Costs])[]): string
     ]),
   )
 
-const TEXT = `One more run of each, profiled (V8's sampling profiler, one look in 250 µs), once it is warm. The shares of the samples that were not idle are
+const TEXT = `One more run of each, warm, alone on a processor while load and upstream have the others, and then once more with V8's sampling profiler
+(one look in 250 µs). The shares of the samples that were not idle are
 applied to the processor time of the same process without the profiler. A builtin counts to the function that called it. One run: read it for
 where the time goes, and the table above for how much it is.`
 
@@ -83,10 +85,12 @@ export const profile = {
     const contenders = CONTENDERS.filter(({ name, missing }) => !missing && name !== `${BARE}, own agent`)
     const folder = mkdtempSync(path.join(tmpdir(), 'rdt-profile-'))
     const upstream = await startUpstream()
+    const release = pinned([process.pid, upstream.pid], 'the others')
     const measured: [Contender, Costs][] = []
     try {
       for (const one of contenders) measured.push([one, await costsOf(one, upstream.port, SIZES[size], folder)])
     } finally {
+      release()
       await upstream.stop()
       rmSync(folder, { recursive: true })
     }

@@ -1,18 +1,24 @@
 /** Every contender in every round, in another order each time; what counts is the ratio within a round, for the machine drifts. */
 import { BARE, CONTENDERS, type Contender, OPEN, RESTRICTED, startUpstream } from './contenders.ts'
 import { closedLoop, type Outcome } from './load.ts'
-import { spent } from './processes.ts'
+import { type Running, spent } from './processes.ts'
 import { figure, type Section, type Size, tableOf } from './report.ts'
 import { medianOf, spreadOf } from './stats.ts'
 
-export type Sizes = { readonly rounds: number; readonly warmUp: number; readonly count: number }
+/** Processes are started anew `starts` times; `warmUp` and `count` are requests. V8 compiles until some 16,000 have come. */
+export type Sizes = {
+  readonly starts: number
+  readonly rounds: number
+  readonly warmUp: number
+  readonly count: number
+}
 /** Of one contender in one round; `processor`: microseconds a request. */
-export type Sample = Outcome & { readonly processor: number; readonly system: number }
+export type Sample = Outcome & { readonly processor: number }
 type Row = { readonly contender: Contender; readonly samples: readonly Sample[] }
 
 export const SIZES: Readonly<Record<Size, Sizes>> = {
-  full: { rounds: 7, warmUp: 4000, count: 8000 },
-  miniature: { rounds: 1, warmUp: 20, count: 60 },
+  full: { starts: 3, rounds: 3, warmUp: 20_000, count: 8000 },
+  miniature: { starts: 1, rounds: 2, warmUp: 20, count: 60 },
 }
 export const CONNECTIONS = 16
 
@@ -21,37 +27,61 @@ const TARGETS: readonly (readonly [contender: string, atMost: number])[] = [
   [OPEN, 0.95],
 ]
 
-export const measure = async (contender: Contender, upstreamPort: number, sizes: Sizes): Promise<Sample> => {
-  const { requests, expected } = contender
-  const running = await contender.start(upstreamPort)
-  try {
-    const load = { port: running.port, requests, connections: CONNECTIONS }
-    await closedLoop({ ...load, count: sizes.warmUp })
-    const before = running.processorTime()
-    const outcome = await closedLoop({ ...load, count: sizes.count, expected })
-    const { total, system, user } = spent(before, running.processorTime())
-    return { ...outcome, processor: total / sizes.count, system: system / (system + user) }
-  } finally {
-    await running.stop()
-  }
+type Entrant = { readonly contender: Contender; readonly running: Running }
+
+const loadOf = ({ contender: { requests }, running: { port } }: Entrant) => ({
+  port,
+  requests,
+  connections: CONNECTIONS,
+})
+
+const measure = async (entrant: Entrant, { count }: Sizes): Promise<Sample> => {
+  const { contender, running } = entrant
+  const before = running.processorTime()
+  const outcome = await closedLoop({ ...loadOf(entrant), count, expected: contender.expected })
+  return { ...outcome, processor: spent(before, running.processorTime()).total / count }
 }
 
-/** Two apart by `round` places come at other times and after others. */
+/** Others before it and other neighbours each time. */
 const rotated = <T>(list: readonly T[], round: number): readonly T[] => {
   const turned = [...list.slice(round % list.length), ...list.slice(0, round % list.length)]
   return round % 2 === 0 ? turned : turned.reverse()
 }
 
-export const compare = async (contenders: readonly Contender[], sizes: Sizes): Promise<readonly Row[]> => {
+/** One start: all are warm before the first is measured. Resolves to a sample of each contender for each round. */
+const compareOnce = async (
+  contenders: readonly Contender[],
+  upstreamPort: number,
+  sizes: Sizes,
+  firstRound: number,
+): Promise<ReadonlyMap<Contender, readonly Sample[]>> => {
+  const entrants: Entrant[] = []
   const samples = new Map(contenders.map((contender) => [contender, [] as Sample[]]))
-  const upstream = await startUpstream()
   try {
+    for (const contender of contenders) {
+      const entrant = { contender, running: await contender.start(upstreamPort) }
+      entrants.push(entrant)
+      await closedLoop({ ...loadOf(entrant), count: sizes.warmUp })
+    }
     for (let round = 0; round < sizes.rounds; round += 1)
-      for (const one of rotated(contenders, round)) samples.get(one)?.push(await measure(one, upstream.port, sizes))
+      for (const entrant of rotated(entrants, firstRound + round))
+        samples.get(entrant.contender)?.push(await measure(entrant, sizes))
+  } finally {
+    await Promise.all(entrants.map(({ running }) => running.stop()))
+  }
+  return samples
+}
+
+const compare = async (contenders: readonly Contender[], sizes: Sizes): Promise<readonly Row[]> => {
+  const upstream = await startUpstream()
+  const all: ReadonlyMap<Contender, readonly Sample[]>[] = []
+  try {
+    for (let start = 0; start < sizes.starts; start += 1)
+      all.push(await compareOnce(contenders, upstream.port, sizes, start * sizes.rounds))
   } finally {
     await upstream.stop()
   }
-  return [...samples].map(([contender, list]) => ({ contender, samples: list }))
+  return contenders.map((contender) => ({ contender, samples: all.flatMap((one) => one.get(contender) ?? []) }))
 }
 
 const processorOf = ({ samples }: Row): readonly number[] => samples.map(({ processor }) => processor)
@@ -103,10 +133,11 @@ const targetsTable = (rows: readonly Row[]): string => {
   return tableOf([...columns, { name: 'so', align: 'left' }], cells)
 }
 
-const introduction = ({ rounds, warmUp, count }: Sizes): string =>
+const introduction = ({ starts, rounds, warmUp, count }: Sizes): string =>
   `The same GET and the same 1.5 kB answer through each proxy, ${CONNECTIONS} connections, closed loop, all on this one machine.
-Every round starts each proxy anew, in another order, sends it ${figure(warmUp)} requests that do not count and ${figure(count)} that do; ${rounds} rounds.
-Processor time is that of the proxy's own process, all its threads, user and system. Ratios are taken within a round: median (lowest–highest).
+${starts} times all are started anew and warmed up with ${warmUp} requests each; each time ${rounds} rounds in which every one of them serves ${count} requests,
+in another order. Processor time is that of the proxy's own process, all its threads, user and kernel. A ratio is one round's; the table gives the
+median of ${starts * rounds} (lowest–highest), and medians of the rest.
 The sidecar runs as built, with its default configuration; its log and audit lines (two a restricted call, one any other) go to a file.
 The Node proxies run with NODE_ENV=production. express + http-proxy-middleware does nothing but \`app.use(createProxyMiddleware({ target, changeOrigin: true }))\`.
 nginx and Go keep their upstream connections too.`
