@@ -16,7 +16,7 @@ export const answerReader = (onAnswer: () => void, expected = '') => {
       if (!inBody) {
         const end = rest.indexOf(END)
         if (end < 0) return
-        needed = lengthIn(rest.toString('latin1', 0, end), expected)
+        needed = lengthIn(rest.toString('latin1', 0, end + 2), expected) // each of its lines ends
         rest = rest.subarray(end + END.length)
         inBody = true
       }

@@ -1,5 +1,7 @@
 /** Whose the time of a processor profile is: each sample goes to one category by the function that ran, builtins to who called them. */
 
+import { medianOf } from './stats.ts'
+
 /** What of a V8 profile is read. */
 export type Profile = {
   readonly nodes: readonly {
@@ -8,6 +10,7 @@ export type Profile = {
     readonly children?: readonly number[]
   }[]
   readonly samples: readonly number[]
+  /** Microseconds from the sample before to this one. */
   readonly timeDeltas: readonly number[]
 }
 type Frame = Profile['nodes'][number]['callFrame']
@@ -27,11 +30,11 @@ const BY_URL: readonly (readonly [category: string, url: RegExp])[] = [
   ['fastify and its plugins', /node_modules\/(@?fastify|fast-|find-my-way|avvio|@fastify)/],
   ['undici', /node_modules\/undici\//],
   ['express and what it brings', /node_modules\//],
-  ['sidecar: sp-api (which operation)', /\/dist\/sp-api\//],
-  ['sidecar: rdt (need, cache, credential)', /\/dist\/(rdt|expiring-map|reports)/],
-  ['sidecar: proxy', /\/dist\/(proxy|servers|app)/],
-  ['sidecar: telemetry', /\/dist\/telemetry\//],
-  ['sidecar: the rest', /\/dist\//],
+  ['sidecar: sp-api (which operation)', /\/(dist|src)\/sp-api\//],
+  ['sidecar: rdt (need, cache, credential)', /\/(dist|src)\/(rdt|expiring-map|reports)/],
+  ['sidecar: proxy', /\/(dist|src)\/(proxy|servers|app)/],
+  ['sidecar: telemetry', /\/(dist|src)\/telemetry\//],
+  ['sidecar: the rest', /\/(dist|src)\//],
   ['the peer itself', /\/bench\/peers\//],
 ]
 /** Functions without a file. Writing to a socket is one of V8's own callees and mostly the kernel. */
@@ -43,6 +46,7 @@ const BY_NAME: readonly (readonly [category: string, name: RegExp])[] = [
 ]
 const IDLE = /^\(idle\)$/
 const UNKNOWN = 'unknown'
+const LATE = 1.5 // times the usual interval
 
 export const CATEGORIES: readonly string[] = [...BY_NAME, ...BY_URL].map(([category]) => category).concat(UNKNOWN)
 
@@ -51,7 +55,10 @@ const categoryOf = ({ functionName, url }: Frame): string | undefined =>
     ? BY_URL.find(([, pattern]) => pattern.test(url))?.[0]
     : BY_NAME.find(([, pattern]) => pattern.test(functionName))?.[0]
 
-/** The share of each category in the time that was not idle; they add up to 1. */
+/**
+ * The share of each category in the samples that were not idle; they add up to 1. Samples are counted, and those left out that came
+ * late: there the thread had been ousted from its processor, mostly in a write that woke another, and would seem to write all the while.
+ */
 export const sharesOf = ({ nodes, samples, timeDeltas }: Profile): ReadonlyMap<string, number> => {
   const parents = new Map(nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id] as const)))
   const frames = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]))
@@ -61,13 +68,12 @@ export const sharesOf = ({ nodes, samples, timeDeltas }: Profile): ReadonlyMap<s
   }
   const owners = new Map(nodes.map(({ id }) => [id, ownerOf(id)]))
   const sums = new Map<string, number>()
-  let busy = 0
-  for (const [i, id] of samples.entries()) {
-    if (IDLE.test(frames.get(id)?.functionName ?? '')) continue
-    const us = Math.max(0, timeDeltas[i + 1] ?? 0) // a delta is the time before its sample
+  const late = LATE * medianOf(timeDeltas)
+  const onTime = samples.filter((_, i) => (timeDeltas[i] ?? 0) < late)
+  const busy = onTime.filter((id) => !IDLE.test(frames.get(id)?.functionName ?? ''))
+  for (const id of busy) {
     const owner = owners.get(id) ?? UNKNOWN
-    sums.set(owner, (sums.get(owner) ?? 0) + us)
-    busy += us
+    sums.set(owner, (sums.get(owner) ?? 0) + 1)
   }
-  return new Map([...sums].map(([owner, us]) => [owner, us / busy]))
+  return new Map([...sums].map(([owner, count]) => [owner, count / busy.length]))
 }

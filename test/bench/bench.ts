@@ -2,6 +2,7 @@
  * `npm run bench`: all sections in turn, printed, and written to docs/benchmarks.md. `--only NAME` (more than once, if wanted)
  * runs some and writes nothing; so does `--quick`, which runs all in miniature.
  */
+import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
@@ -17,17 +18,29 @@ const ROOT = path.join(import.meta.dirname, '../..')
 
 export const runSections = async (sources: readonly SectionSource[], size: Size): Promise<readonly Section[]> => {
   const sections: Section[] = []
-  for (const source of sources) sections.push(await source.run(size))
+  for (const source of sources) {
+    const began = performance.now()
+    sections.push(await source.run(size))
+    process.stderr.write(`${source.name}: ${Math.round((performance.now() - began) / 1000)} s\n`)
+  }
   return sections
 }
 
 const versionOf = (name: string): string =>
   JSON.parse(readFileSync(path.join(ROOT, 'node_modules', name, 'package.json'), 'utf8')).version
-export const versions = (): Readonly<Record<string, string>> => ({
+/** What a program says of its version; undefined where it is not there. */
+const toldBy = (command: string, arg: string): string | undefined => {
+  const { stdout, stderr } = spawnSync(command, [arg], { encoding: 'utf8' })
+  return /\d+\.\d+[.\d]*/.exec(`${stdout}${stderr}`)?.[0]
+}
+
+export const versions = (): Readonly<Record<string, string | undefined>> => ({
   Node: process.versions.node,
   ...Object.fromEntries(
     ['express', 'http-proxy-middleware', '@fastify/http-proxy', 'fastify'].map((name) => [name, versionOf(name)]),
   ),
+  nginx: toldBy('nginx', '-v'),
+  Go: toldBy('go', 'version'),
 })
 
 const main = async (): Promise<void> => {

@@ -9,18 +9,33 @@ import { closedLoop } from './load.ts'
 import { type ProcessorTime, pinned, type Running, spent } from './processes.ts'
 import { figure, type Section, type Size, tableOf } from './report.ts'
 import { CONNECTIONS, SIZES, type Sizes } from './side-by-side.ts'
+import { medianOf } from './stats.ts'
 
 /** Microseconds a request. */
 type Costs = { readonly time: ProcessorTime; readonly shares: ReadonlyMap<string, number> | undefined }
 
 const SAMPLER = pathToFileURL(path.join(import.meta.dirname, 'sampler.ts')).href
 
-const timed = async (running: Running, contender: Contender, { count }: Sizes): Promise<ProcessorTime> => {
+const timed = async (running: Running, contender: Contender, count: number): Promise<ProcessorTime> => {
   const before = running.processorTime()
   const { requests, expected } = contender
   await closedLoop({ port: running.port, requests, connections: CONNECTIONS, count, expected })
   const { total, mainThread, user, system } = spent(before, running.processorTime())
   return { total: total / count, mainThread: mainThread / count, user: user / count, system: system / count }
+}
+
+/** Medians of short rounds, but for what the clock's steps of 10 ms are too coarse for. */
+const usual = async (running: Running, contender: Contender, { rounds, count }: Sizes): Promise<ProcessorTime> => {
+  const times: ProcessorTime[] = []
+  for (let round = 0; round < rounds; round += 1) times.push(await timed(running, contender, count))
+  const all = (name: keyof ProcessorTime) => times.map((time) => time[name])
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / rounds
+  return {
+    total: medianOf(all('total')),
+    mainThread: medianOf(all('mainThread')),
+    user: mean(all('user')),
+    system: mean(all('system')),
+  }
 }
 
 /** What it costs unwatched, then where that goes. */
@@ -31,11 +46,11 @@ const costsOf = async (contender: Contender, upstreamPort: number, sizes: Sizes,
   try {
     const warmUp = { port: running.port, requests: contender.requests, connections: CONNECTIONS, count: sizes.warmUp }
     await closedLoop(warmUp)
-    const time = await timed(running, contender, sizes)
+    const time = await usual(running, contender, sizes)
     if (!contender.node) return { time, shares: undefined }
     process.kill(running.pid, 'SIGUSR2')
     await there(`${file}.began`)
-    await timed(running, contender, sizes)
+    await timed(running, contender, sizes.rounds * sizes.count)
     process.kill(running.pid, 'SIGUSR2')
     await there(file)
     return { time, shares: sharesOf(JSON.parse(readFileSync(file, 'utf8'))) }
@@ -64,20 +79,20 @@ const nodeTable = (measured: readonly (readonly [Contender, Costs])[]): string =
   )
 }
 
+/** `–`: too short for the clock. */
+const inKernel = ({ user, system }: ProcessorTime): string =>
+  user + system === 0 ? '–' : ((100 * system) / (user + system)).toFixed(0)
+
 const othersTable = (measured: readonly (readonly [Contender, Costs])[]): string =>
   tableOf(
     [{ name: 'µs a request', align: 'left' }, { name: 'all' }, { name: 'of this in the kernel, %' }],
-    measured.map(([{ name }, { time }]) => [
-      name,
-      figure(time.total),
-      ((100 * time.system) / (time.user + time.system)).toFixed(0),
-    ]),
+    measured.map(([{ name }, { time }]) => [name, figure(time.total), inKernel(time)]),
   )
 
-const TEXT = `One more run of each, warm, alone on a processor while load and upstream have the others, and then once more with V8's sampling profiler
-(one look in 250 µs). The shares of the samples that were not idle are
-applied to the processor time of the same process without the profiler. A builtin counts to the function that called it. One run: read it for
-where the time goes, and the table above for how much it is.`
+const TEXT = `One more run of each, warm, alone on a processor while load and upstream have the others, and once more with V8's sampling profiler
+(one look in 250 µs). The shares of the samples are applied to the processor time of the same process without the profiler; idle samples, and late ones, where the
+thread had been ousted from its processor, do not count. A builtin counts to the function that called it. Writes to sockets are mostly the kernel's work: it
+carries the bytes to the receiver and wakes it within the call. One run: read it for where the time goes, and the table above for how much it is.`
 
 export const profile = {
   name: 'profile',

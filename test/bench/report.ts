@@ -22,11 +22,11 @@ export const figure = (value: number): string => {
 }
 
 /** `versions`: of what was measured, by name. */
-export const machineOf = (date: Date, versions: Readonly<Record<string, string>>): string => {
+export const machineOf = (date: Date, versions: Readonly<Record<string, string | undefined>>): string => {
   const processors = cpus()
   const gib = (totalmem() / 2 ** 30).toFixed(0)
   const machine = `${processors.length} × ${processors[0]?.model.trim()}, ${gib} GiB, Linux ${release()}`
-  const names = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
+  const names = Object.entries(versions).flatMap(([name, version]) => (version ? [`${name} ${version}`] : []))
   return `Measured ${date.toISOString().slice(0, 10)} on ${machine}. ${names.join(', ')}.`
 }
 

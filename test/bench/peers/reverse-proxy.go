@@ -19,9 +19,12 @@ func main() {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConns = 256
 	transport.MaxIdleConnsPerHost = 256
-	proxy := &httputil.ReverseProxy{
-		Transport: transport,
-		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target) },
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy.Transport = transport
+	direct := proxy.Director
+	proxy.Director = func(request *http.Request) {
+		direct(request)
+		request.Host = target.Host
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
