@@ -51,9 +51,16 @@ export const startProgram = async (program: Program): Promise<Running> => {
   const env = { ...Object.fromEntries(inherited), NODE_ENV: 'production', ...program.env }
   const child = spawn(program.command, program.args, { env, stdio: ['ignore', output, output] })
   closeSync(output)
+  const abandon = () => {
+    child.kill('SIGKILL')
+    rmSync(folder, { recursive: true, force: true })
+  }
+  outlived.add(abandon)
+  endAllAtExit()
   const printed = () => readFileSync(file, 'utf8')
   const stop = async () => {
     await ended(child)
+    outlived.delete(abandon)
     rmSync(folder, { recursive: true, force: true })
   }
   try {
@@ -68,6 +75,18 @@ export const startProgram = async (program: Program): Promise<Running> => {
     await stop()
     throw new Error(`${program.command} ${program.args.join(' ')} did not start: ${said}`, { cause: error })
   }
+}
+
+/** What is left to do where this process ends before its programs: a crash, a signal. */
+const outlived = new Set<() => void>()
+let watching = false
+const endAllAtExit = (): void => {
+  if (watching) return
+  watching = true
+  process.on('exit', () => {
+    for (const abandon of outlived) abandon()
+  })
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 }
 
 const listening = async (child: ChildProcess, { port }: Program, printed: () => string): Promise<number> => {
