@@ -10,9 +10,10 @@ import { whyNot } from './processes.ts'
 import { profile } from './profile.ts'
 import { documentOf, machineOf, type Section, type SectionSource, type Size } from './report.ts'
 import { sideBySide } from './side-by-side.ts'
+import { start } from './start.ts'
 
 /** In the order of the document. */
-export const SECTIONS: readonly SectionSource[] = [sideBySide, profile]
+export const SECTIONS: readonly SectionSource[] = [sideBySide, profile, start]
 
 const ROOT = path.join(import.meta.dirname, '../..')
 
