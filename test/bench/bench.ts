@@ -11,9 +11,10 @@ import { profile } from './profile.ts'
 import { documentOf, machineOf, type Section, type SectionSource, type Size } from './report.ts'
 import { sideBySide } from './side-by-side.ts'
 import { start } from './start.ts'
+import { streaming } from './streaming.ts'
 
 /** In the order of the document. */
-export const SECTIONS: readonly SectionSource[] = [sideBySide, profile, start]
+export const SECTIONS: readonly SectionSource[] = [sideBySide, profile, streaming, start]
 
 const ROOT = path.join(import.meta.dirname, '../..')
 
