@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { growth } from './growth.ts'
 import { latency } from './latency.ts'
 import { whyNot } from './processes.ts'
 import { profile } from './profile.ts'
@@ -15,7 +16,7 @@ import { start } from './start.ts'
 import { streaming } from './streaming.ts'
 
 /** In the order of the document. */
-export const SECTIONS: readonly SectionSource[] = [sideBySide, profile, latency, streaming, start]
+export const SECTIONS: readonly SectionSource[] = [sideBySide, profile, growth, latency, streaming, start]
 
 const ROOT = path.join(import.meta.dirname, '../..')
 

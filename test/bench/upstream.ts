@@ -1,7 +1,7 @@
 /**
  * The upstream of the benchmark: it answers any request at once with the same 1.5 kB order and the headers Amazon sends, and mints
  * an RDT wherever one is asked for. It reads no more of a request than where it ends, so that every proxy is slower than it.
- * As a process: `node upstream.ts`, prints its port.
+ * As a process: `node upstream.ts [BODY_BYTES [RDT_BYTES]]`, prints its port.
  */
 import { createServer, type Server, type Socket } from 'node:net'
 
@@ -54,13 +54,13 @@ const bodyOf = (bytes: number): string => {
   return text.replace('"filler":""', `"filler":"${' '.repeat(Math.max(0, bytes - text.length))}"`)
 }
 
-/** A server that is not listening yet. `bodyBytes`: of an answer, 800 or more. */
-export const createUpstream = (bodyBytes = 1500): Server => {
+/** A server that is not listening yet. `bodyBytes`: of an answer, 800 or more. `rdtBytes`: of an RDT; Amazon tells no length. */
+export const createUpstream = (bodyBytes = 1500, rdtBytes = 370): Server => {
   const answer = answerWith(bodyOf(bodyBytes))
   let minted = 0
   const mint = (): Buffer => {
     minted += 1
-    const restrictedDataToken = `Atz.sprdt|${'benchmark'.repeat(40)}${minted}`
+    const restrictedDataToken = `Atz.sprdt|${minted}`.padEnd(rdtBytes, 'benchmark')
     return answerWith(JSON.stringify({ expiresIn: 3600, restrictedDataToken }))
   }
   const answerTo = (head: string): Buffer => (head.startsWith(TOKENS) ? mint() : answer)
@@ -91,7 +91,8 @@ const requestReader = (socket: Socket, answerTo: (head: string) => Buffer) => {
 }
 
 if (import.meta.main) {
-  const server = createUpstream(Number(process.argv[2] ?? 1500))
+  const [bodyBytes, rdtBytes] = process.argv.slice(2).map(Number)
+  const server = createUpstream(bodyBytes, rdtBytes)
   server.listen(0, '127.0.0.1', () => {
     const address = server.address()
     process.stdout.write(`port ${typeof address === 'object' ? address?.port : ''}\n`)

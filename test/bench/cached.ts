@@ -1,0 +1,70 @@
+/**
+ * A sidecar with as many cached RDTs as wanted, each got by a call. In specific scope every order has its own; sellers take turns,
+ * because the usage plan of one lets no more than its burst go at once. Nothing is logged: what is measured is what grows.
+ */
+import path from 'node:path'
+import { closedLoop } from './load.ts'
+import { freePort, type Running, startProgram } from './processes.ts'
+import { accessToken, get } from './requests.ts'
+
+export type Cached = Running & {
+  readonly tokens: number
+  /** One for each RDT, in scattered order. */
+  readonly requests: readonly Buffer[]
+}
+
+/** Of an RDT, in bytes. Amazon tells no length; LWA tokens have up to 2048. */
+export const RDT_BYTES = 1500
+const SELLERS = 100
+const ROOT = path.join(import.meta.dirname, '../..')
+
+/** The orders of one seller lie together, so that those who wait at once can share a mint. */
+const requestsFor = (tokens: number): readonly Buffer[] => {
+  const each = Math.max(1, Math.ceil(tokens / SELLERS))
+  return Array.from({ length: tokens }, (_, i) => {
+    const seller = String(Math.floor(i / each)).padStart(3, '0')
+    return get(`/orders/v0/orders/902-${1_000_000 + i}-5435001/address`, accessToken(`seller-${seller}`))
+  })
+}
+
+/** A step that is prime to every size in use leads through all, in an order that no cache of the processor foresees. */
+const scattered = <T>(list: readonly T[]): readonly T[] =>
+  list.map((_, i) => list[(i * 7919) % list.length]).filter((one) => one !== undefined)
+
+/** `perMint`: most resources that share an RDT. */
+export const startCached = async (
+  upstreamPort: number,
+  tokens: number,
+  perMint: number,
+  nodeOptions: readonly string[] = [],
+): Promise<Cached> => {
+  const port = await freePort()
+  const running = await startProgram({
+    command: process.execPath,
+    args: [...nodeOptions, path.join(ROOT, process.env['BENCH_MAIN'] ?? 'dist/main.js'), 'serve'],
+    env: environmentFor(upstreamPort, port, perMint),
+    port,
+  })
+  try {
+    const requests = requestsFor(tokens)
+    const order = perMint === 1 ? scattered(requests) : requests
+    const connections = Math.min(tokens, 4 * perMint + 32)
+    await closedLoop({ port, requests: order, count: tokens, connections, expected: '\r\nx-rdt-verdict: minted\r\n' })
+    return { ...running, tokens, requests: scattered(requests) }
+  } catch (error) {
+    await running.stop()
+    throw error
+  }
+}
+
+const environmentFor = (upstreamPort: number, port: number, perMint: number): Readonly<Record<string, string>> => ({
+  SIDECAR_PORT: String(port),
+  SIDECAR_ADMIN_PORT: '0',
+  SIDECAR_ENDPOINT: `http://127.0.0.1:${upstreamPort}`,
+  SIDECAR_RDT_SCOPE: 'specific',
+  SIDECAR_MINT_BURST: '10000',
+  SIDECAR_MINT_RATE_PER_SECOND: '1000',
+  SIDECAR_MINT_MAX_RESOURCES: String(perMint),
+  SIDECAR_LOG_LEVEL: 'silent',
+  SIDECAR_LOG_AUDIT: 'false',
+})
