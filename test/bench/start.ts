@@ -14,7 +14,7 @@ const SIZES: Readonly<Record<Size, Sizes>> = {
   miniature: { starts: 1, idleMs: 0 },
 }
 const AIM_MS = 400
-const POLL_MS = 2
+const POLL_MS = 5
 
 /** Until it is ready, in milliseconds: on the clock, and of processor time. */
 type Start = { readonly ms: number; readonly processorMs: number }
