@@ -42,8 +42,8 @@ export type Forwarder = {
 
 // On the request itself, as a call is on its response (exchange.ts).
 const HANDLING = Symbol('handling')
-/** `patience`: ends a wait for a free connection. */
-type Handled = IncomingMessage & { [HANDLING]?: Handling & { patience?: NodeJS.Timeout } }
+/** `patience`: ends a wait for a free connection. `options`: the library's, of this call. */
+type Handled = IncomingMessage & { [HANDLING]?: Handling & { patience?: NodeJS.Timeout; options?: Options } }
 
 const handlingOf = ({ [HANDLING]: handling = {} }: Handled) => handling
 
@@ -71,20 +71,16 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
   const begin = (answer: IncomingMessage, req: IncomingMessage, res: ServerResponse): void => {
     const { statusCode = 502, statusMessage = '' } = answer
     const reason = statusMessage.replace(UNSENDABLE, '')
-    res.writeHead(statusCode, reason, [...answerHeaders(answer, req, res), ...options.ownHeaders(res)])
+    const headers = answerHeaders(answer, req, res)
+    headers.push(...options.ownHeaders(res))
+    res.writeHead(statusCode, reason, headers)
   }
 
   const plugin: Plugin = (proxy) => {
     proxy.on('proxyReq', (proxyReq, req, res, perCall) => {
-      const { onForbidden, patience } = handlingOf(req)
-      clearTimeout(patience)
-      if (onForbidden) {
-        proxyReq.prependOnceListener('response', (answer: IncomingMessage) => {
-          if (answer.statusCode !== 403) return
-          perCall.selfHandleResponse = true
-          void hold(answer, res, () => begin(answer, req, res), onForbidden)
-        })
-      }
+      const handling = handlingOf(req)
+      handling.options = perCall
+      clearTimeout(handling.patience)
       if (addedLength(proxyReq, req)) proxyReq.removeHeader('content-length')
       // Node drops the connection of an upgrade nobody asked for without an error.
       proxyReq.once('upgrade', (_answer, socket) => {
@@ -95,10 +91,14 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
     })
     proxy.on('proxyRes', (proxyRes, req, res) => {
       options.onResponse(res, proxyRes)
-      const { onAnswer, onForbidden } = handlingOf(req)
+      const { onAnswer, onForbidden, options: perCall } = handlingOf(req)
+      if (proxyRes.statusCode === 403 && onForbidden && perCall) {
+        perCall.selfHandleResponse = true
+        void hold(proxyRes, res, () => begin(proxyRes, req, res), onForbidden)
+        return
+      }
       if (onAnswer && proxyRes.statusCode === 200) listenTo(proxyRes, onAnswer)
-      const held = proxyRes.statusCode === 403 && onForbidden
-      if (!held && !res.headersSent) begin(proxyRes, req, res)
+      if (!res.headersSent) begin(proxyRes, req, res)
     })
     proxy.on('error', (error, req, res) => {
       if (!req || !res || !('setHeader' in res)) return // a WebSocket's; we proxy none

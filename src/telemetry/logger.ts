@@ -11,7 +11,7 @@ export type Logger = Record<Exclude<LogLevel, 'silent'>, (fields: object, messag
   readonly audit: (event: AuditEvent, fields: object) => void
   /** From now on. */
   readonly configure: (settings: LogSettings) => void
-  /** Writes at once what this turn of the event loop has said: for a process that ends within it. */
+  /** Writes what was said a moment ago: for a process that ends. */
   readonly flush: () => void
 }
 
@@ -22,7 +22,7 @@ export const redact = (text: string): string => text.replace(SECRETS, '[redacted
 
 type Destination = DestinationStream & { readonly flush?: () => void }
 
-export const createLogger = (settings: LogSettings, destination: Destination = createTurns()): Logger => {
+export const createLogger = (settings: LogSettings, destination: Destination = createOutput()): Logger => {
   const lines = pino(
     {
       level: settings.level,
@@ -50,8 +50,8 @@ export const createLogger = (settings: LogSettings, destination: Destination = c
   }
 }
 
-/** Standard output, written to once a turn of the event loop: a write a line is most of what lines cost. */
-const createTurns = (): Destination => {
+/** Standard output: lines that are said in one go are one write. */
+const createOutput = (): Destination => {
   const out = pino.destination({ fd: 1, sync: true })
   let said = ''
   const flush = () => {
@@ -60,7 +60,7 @@ const createTurns = (): Destination => {
   }
   return {
     write: (line) => {
-      if (said === '') setImmediate(flush)
+      if (said === '') queueMicrotask(flush)
       said += line
     },
     flush,
