@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { economy } from './economy.ts'
 import { growth } from './growth.ts'
 import { latency } from './latency.ts'
 import { whyNot } from './processes.ts'
@@ -16,7 +17,7 @@ import { start } from './start.ts'
 import { streaming } from './streaming.ts'
 
 /** In the order of the document. */
-export const SECTIONS: readonly SectionSource[] = [sideBySide, profile, growth, latency, streaming, start]
+export const SECTIONS: readonly SectionSource[] = [sideBySide, profile, growth, latency, streaming, start, economy]
 
 const ROOT = path.join(import.meta.dirname, '../..')
 

@@ -2,7 +2,7 @@
  * A sidecar with as many cached RDTs as wanted, each got by a call. In specific scope every order has its own; sellers take turns,
  * because the usage plan of one lets no more than its burst go at once. Nothing is logged: what is measured is what grows.
  */
-import path from 'node:path'
+import { sidecarScript } from './contenders.ts'
 import { closedLoop } from './load.ts'
 import { freePort, type Running, startProgram } from './processes.ts'
 import { accessToken, get } from './requests.ts'
@@ -16,7 +16,6 @@ export type Cached = Running & {
 /** Of an RDT, in bytes. Amazon tells no length; LWA tokens have up to 2048. */
 export const RDT_BYTES = 1500
 const SELLERS = 100
-const ROOT = path.join(import.meta.dirname, '../..')
 
 /** The orders of one seller lie together, so that those who wait at once can share a mint. */
 const requestsFor = (tokens: number): readonly Buffer[] => {
@@ -41,7 +40,7 @@ export const startCached = async (
   const port = await freePort()
   const running = await startProgram({
     command: process.execPath,
-    args: [...nodeOptions, path.join(ROOT, process.env['BENCH_MAIN'] ?? 'dist/main.js'), 'serve'],
+    args: [...nodeOptions, sidecarScript(), 'serve'],
     env: environmentFor(upstreamPort, port, perMint),
     port,
   })

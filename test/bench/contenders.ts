@@ -34,13 +34,13 @@ const PEERS = path.join(import.meta.dirname, 'peers')
 const ORIGIN = 'http://127.0.0.1'
 
 /** Where nothing is timed, BENCH_MAIN=src/main.ts spares the build. */
-const main = (): string => path.join(ROOT, process.env['BENCH_MAIN'] ?? 'dist/main.js')
+export const sidecarScript = (): string => path.join(ROOT, process.env['BENCH_MAIN'] ?? 'dist/main.js')
 
 /** The built sidecar with its default configuration: log level info, audit stream on, both to a file. */
 export const startSidecar = (upstreamPort: number, nodeOptions: readonly string[] = [], env: Env = {}) =>
   startProgram({
     command: process.execPath,
-    args: [...nodeOptions, main(), 'serve'],
+    args: [...nodeOptions, sidecarScript(), 'serve'],
     env: {
       SIDECAR_PORT: '0',
       SIDECAR_ADMIN_PORT: '0',

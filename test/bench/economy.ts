@@ -9,6 +9,7 @@ import { spApiSdk } from '../support/clients/sp-api-sdk.ts'
 import { amazonSpApiByHand } from './by-hand.ts'
 import { type Counts, count, type Place, range } from './count.ts'
 import { DAY, type DayClient, jobsOf, personalIn, type Size } from './day.ts'
+import type { SectionSource } from './report.ts'
 
 /** `own`: its own RDTs; `none`: LWA access tokens, whatever it calls. */
 type Habit = NonNullable<ClientOptions['rdts']>
@@ -93,7 +94,7 @@ export const economyTable = (rows: readonly Row[]): string =>
 
 /** Markdown: what was done and how it was counted, and the table. */
 export const economySection = (rows: readonly Row[], size: Size = DAY): string =>
-  `${[workText(size), METHOD, HABITS, completeText(rows, personalIn(size)), economyTable(rows)].join('\n\n')}\n`
+  `${[workText(size), METHOD, HABITS, completeText(rows, personalIn(size)), economyTable(rows)].join('\n\n')}`
 
 const workText = ({ sellers, orders, shipments, documents }: Size): string =>
   `${sellers} selling partners, ${WORKERS} calls at once for each, as fast as it goes: ${numberText(5 * orders)} calls over ` +
@@ -120,6 +121,16 @@ const completeText = (rows: readonly Row[], personal: number): string => {
   const all = `${numberText(personal)} of the answers hold personal data`
   if (short.length === 0) return `${all}; in every row all of them came with it.`
   return `${all}. ${short.map((row) => `${row.client}, ${row.how}: ${numberText(row.personal)}.`).join(' ')}`
+}
+
+const SIZES = { full: DAY, miniature: { sellers: 1, orders: 2, shipments: 1, documents: 2 } } as const
+
+export const economy: SectionSource = {
+  name: 'economy',
+  run: async (which) => {
+    const size = SIZES[which]
+    return { title: 'Mint economy', markdown: economySection(await measureEconomy(size), size) }
+  },
 }
 
 if (import.meta.main) {

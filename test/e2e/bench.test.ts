@@ -19,7 +19,7 @@ const tablesIn = (markdown: string) =>
   })
 
 /** A number, with unit or spread after it where there is one; `–` where a row has none. */
-const FIGURE = /^(–|[≤≥]? ?\d[\d,]*(\.\d+)?( ?[^\d\s|(][^\d|(]*)?( \([\d.,]+–[\d.,]+\))?)$/
+const FIGURE = /^(–|[≤≥]? ?-?\d[\d,]*(\.\d+)?( ?[^\d\s|(][^\d|(]*)?( \([\d.,]+–[\d.,]+\))?)$/
 
 for (const { name, run } of SECTIONS) {
   test(`the section ${name} of the benchmark runs, every answer a whole 200, and its tables are full`, {
