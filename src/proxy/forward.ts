@@ -43,7 +43,8 @@ export type Forwarder = {
 // On the request itself, as a call is on its response (exchange.ts).
 const HANDLING = Symbol('handling')
 /** `patience`: ends a wait for a free connection. `options`: the library's, of this call. */
-type Handled = IncomingMessage & { [HANDLING]?: Handling & { patience?: NodeJS.Timeout; options?: Options } }
+type Ours = { patience?: NodeJS.Timeout; options?: Options }
+type Handled = IncomingMessage & { [HANDLING]?: Handling & Ours }
 
 const handlingOf = ({ [HANDLING]: handling = {} }: Handled) => handling
 
@@ -51,19 +52,12 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
   const agent = createAgent(options)
   const { protocol, host, hostname, port } = new URL(options.origin) // once: the library takes a URL apart for every call
   const target = { protocol, host, hostname: hostname.replace(/^\[|\]$/g, ''), port }
-  // http-proxy-middleware hands each call a fresh copy of its options; `ssl` is the base of the request's own.
-  const router: Exclude<Options['router'], Record<string, unknown> | undefined> = (req, _res, perCall) => {
-    const { body } = handlingOf(req)
-    if (body) perCall.buffer = Readable.from(body.length > 0 ? [body] : [])
-    Object.assign(perCall, { ssl: { maxHeaderSize: options.headerBytes, ...patience(req) } })
-    return target
-  }
 
   // A call that waits for a free connection has no socket whose timeout could end it.
-  const patience = (req: IncomingMessage): { signal?: AbortSignal } => {
+  const patience = (handling: Handling & Ours): { signal?: AbortSignal } => {
     if (socketsInUse(agent) < options.maxConnections) return {}
     const abort = new AbortController()
-    handlingOf(req).patience = setTimeout(() => abort.abort(), options.connectTimeoutMs)
+    handling.patience = setTimeout(() => abort.abort(), options.connectTimeoutMs)
     return { signal: abort.signal }
   }
 
@@ -107,22 +101,44 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
     })
   }
 
-  const proxy = createProxyMiddleware({
-    target: options.origin,
-    router,
-    changeOrigin: true,
-    agent,
-    ejectPlugins: true,
-    plugins: [plugin],
-  })
+  const proxy = createProxy(options.origin, plugin)
 
   return {
-    forward: (req: Handled, res, handling = {}) => {
-      req[HANDLING] = { ...handling }
-      return proxy(req, res, () => options.onFailure(res, 'other', 'NOT_PROXIED'))
+    forward: async (req: Handled, res, handling = {}) => {
+      const handled: Handling & Ours = { ...handling }
+      req[HANDLING] = handled
+      const { body } = handling
+      const perCall = {
+        target,
+        changeOrigin: true,
+        agent,
+        ...(body && { buffer: Readable.from(body.length > 0 ? [body] : []) }),
+        ssl: { maxHeaderSize: options.headerBytes, ...patience(handled) }, // the base of the request's own options
+      }
+      try {
+        await proxy.web(req, res, perCall)
+      } catch (error) {
+        options.onFailure(res, ...failureOf(error))
+      }
     },
     close: () => agent.destroy(),
   }
+}
+
+type Proxy = Parameters<Plugin>[0]
+
+/**
+ * The proxy that http-proxy-middleware builds, as its plugins get it. Its middleware would look at every call again (path filter,
+ * router), for the time of parsing a URL and six promises.
+ */
+const createProxy = (target: string, plugin: Plugin): Proxy => {
+  let built: Proxy | undefined
+  const take: Plugin = (proxy) => {
+    built = proxy
+  }
+  createProxyMiddleware({ target, ejectPlugins: true, plugins: [plugin, take] })
+  if (!built) throw new Error('http-proxy-middleware calls no plugins')
+  return built
 }
 
 /** What Node reads in a reason phrase, but throws at when it is to be sent on. */
@@ -184,7 +200,7 @@ const FAILURES: Readonly<Record<string, UpstreamFailure>> = {
   EPIPE: 'reset',
 }
 
-const failureOf = (error: Error): [UpstreamFailure, string] => {
+const failureOf = (error: unknown): [UpstreamFailure, string] => {
   const code = systemCode(error)
   return [FAILURES[code] ?? 'other', code]
 }
