@@ -81,7 +81,7 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
         socket.destroy()
         options.onFailure(res, 'other', 'UNASKED_UPGRADE')
       })
-      watchSilence(proxyReq, req, res)
+      watchSilence(proxyReq, req, res, options.responseTimeoutMs)
     })
     proxy.on('proxyRes', (proxyRes, req, res) => {
       options.onResponse(res, proxyRes)
@@ -150,8 +150,10 @@ const addedLength = (proxyReq: http.ClientRequest, { rawHeaders }: IncomingMessa
   !rawHeaders.some((name) => /^(content-length|transfer-encoding)$/i.test(name))
 
 // Silence is Amazon's only while the caller has sent all and takes what comes, and after a pause of the caller's it gets a whole period.
-// The timer is the connection's, set by the agent.
-const watchSilence = (proxyReq: http.ClientRequest, req: IncomingMessage, res: ServerResponse): void => {
+// The timer is the connection's, set by the agent. On one used before, Node leaves it off where a call took it over from another,
+// and as short as a Keep-Alive of Amazon's made it where the connection was free.
+const watchSilence = (proxyReq: http.ClientRequest, req: IncomingMessage, res: ServerResponse, ms: number): void => {
+  if (proxyReq.socket?.timeout !== ms) proxyReq.socket?.setTimeout(ms)
   let pausing = false
   proxyReq.on('timeout', () => {
     const { socket } = proxyReq
@@ -162,7 +164,7 @@ const watchSilence = (proxyReq: http.ClientRequest, req: IncomingMessage, res: S
       return
     }
     socket.once('timeout', () => proxyReq.emit('timeout')) // Node passes on the first alone
-    socket.setTimeout(socket.timeout ?? 0)
+    socket.setTimeout(ms)
   })
 }
 

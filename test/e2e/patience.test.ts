@@ -1,6 +1,7 @@
 /** Whose silence it is: Amazon's is bounded, the caller's is its own business. */
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
+import type { ServerResponse } from 'node:http'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { answerTo, digestOf, open } from '../support/http-client.ts'
@@ -29,6 +30,33 @@ test('Amazon falling silent after a caller had paused is told all the same', asy
   const res = await answerTo(req)
   assert.equal(res.statusCode, 504)
   assert.equal(res.headers['x-rdt-error'], 'upstream-timeout')
+})
+
+test('how long Amazon keeps a free connection bounds no call on it', async (t) => {
+  const slow = async (_req: unknown, res: ServerResponse) => {
+    await pause(1500)
+    res.end('ok')
+  }
+  const { base, upstream } = await startWorld(t, {
+    answer: (req, res) => {
+      if (req.url === '/slow') return void slow(req, res)
+      res.setHeader('keep-alive', 'timeout=2') // Node's agent takes a second off
+      res.end()
+    },
+  })
+  await (await answerTo(open(base, 'GET', '/x').end())).toArray()
+  const res = await answerTo(open(base, 'GET', '/slow').end())
+  assert.equal(res.statusCode, 200)
+  assert.equal(upstream.peers.size, 1)
+})
+
+test('Amazon falling silent is told also to a call that waited for the connection of another', async (t) => {
+  const { base } = await startWorld(t, {
+    env: { ...SHORT, SIDECAR_UPSTREAM_MAX_CONNECTIONS: '1' },
+    answer: (req, res) => void (req.url === '/x' && setTimeout(() => res.end(), 50)),
+  })
+  const statusOf = async (path: string) => (await answerTo(open(base, 'GET', path).end())).resume().statusCode
+  assert.deepEqual(await Promise.all([statusOf('/x'), statusOf('/silent')]), [200, 504])
 })
 
 test('a caller who pauses while it reads is not cut off, and misses nothing', async (t) => {
