@@ -92,7 +92,13 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
         return
       }
       if (onAnswer && proxyRes.statusCode === 200) listenTo(proxyRes, onAnswer)
-      if (!res.headersSent) begin(proxyRes, req, res)
+      if (res.headersSent) return
+      try {
+        begin(proxyRes, req, res)
+      } catch (error) {
+        proxyRes.destroy() // Node reads a status below 100, but sends none
+        options.onFailure(res, ...failureOf(error))
+      }
     })
     proxy.on('error', (error, req, res) => {
       if (!req || !res || !('setHeader' in res)) return // a WebSocket's; we proxy none

@@ -123,6 +123,11 @@ describe('an answer', () => {
     assert.deepEqual([status, reason], [200, 'OK'])
   })
 
+  it('with a status that no server may send is a failure on the way', async (t) => {
+    const { status, values } = await answered(t, 'HTTP/1.1 099 Odd\r\ncontent-length: 2\r\n\r\n{}')
+    assert.deepEqual([status, values('x-rdt-error')], [502, ['upstream-unreachable']])
+  })
+
   it('keeps its headers in their own spelling, each on a line of its own', async (t) => {
     const headers = ['X-Amzn-RequestId: 1-2', 'X-Two: a', 'x-two: b', 'ETag: "1"', 'CONTENT-LENGTH: 0']
     const { url } = await rawUpstream(t, (_, socket) =>
