@@ -65,13 +65,17 @@ export const answerHeaders = (
   { shouldKeepAlive }: Pick<ServerResponse, 'shouldKeepAlive'>,
 ): string[] => {
   const chunkable = httpVersion !== '1.0' && statusCode !== 204 && statusCode !== 304
-  const headers = ['connection', shouldKeepAlive && httpVersion !== '1.0' ? 'keep-alive' : 'close']
+  const headers: string[] = []
+  let ends = httpVersion !== '1.0' // the caller can tell where the body does
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const [name = '', value = ''] = [rawHeaders[i], rawHeaders[i + 1]]
     const plain = name.toLowerCase()
     if (OF_THE_CONNECTION.has(plain) || plain.startsWith('x-rdt-')) continue
-    if (chunkable || plain !== 'transfer-encoding') headers.push(name, value)
+    const coding = plain === 'transfer-encoding'
+    if (coding && !/\bchunked\s*$/i.test(value)) ends = false
+    if (chunkable || !coding) headers.push(name, value)
   }
+  headers.push('connection', shouldKeepAlive && ends ? 'keep-alive' : 'close')
   return headers
 }
 const OF_THE_CONNECTION = new Set(HOP_BY_HOP)

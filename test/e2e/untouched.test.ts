@@ -214,6 +214,17 @@ describe('an answer', () => {
     })
   }
 
+  it('whose end is that of Amazon’s connection ends the caller’s too', async (t) => {
+    const { url } = await rawUpstream(t, (_, socket) =>
+      socket.end('HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\nbytes'),
+    )
+    const { port } = await startPair(t, { endpoint: url })
+    const request = requestText(`GET ${OPEN}`, ['Connection: keep-alive'])
+    const text = await exchange(port, request + request)
+    assert.deepEqual([text.match(/HTTP\/1\.1 /g)?.length, readAnswer(text).values('connection')], [1, ['close']])
+    assert.equal(readAnswer(text).body, 'bytes')
+  })
+
   it('reaches the caller after any interim answer', async (t) => {
     const interim = 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n'
     const { status, body } = await answered(t, `${interim}HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok`)
