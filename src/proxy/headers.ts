@@ -50,27 +50,35 @@ export const readHeaders = (headers: IncomingHttpHeaders): CallerHeaders => {
 
 /** Takes out of `headers`, in place, all that Amazon must not see. */
 export const stripHeaders = (headers: IncomingHttpHeaders): void => {
-  const nominated = headers.connection?.toLowerCase().split(',') ?? []
-  for (const name of nominated) if (!PROTECTED.has(name.trim())) delete headers[name.trim()]
+  for (const name of nominatedIn(headers)) delete headers[name]
   for (const name of HOP_BY_HOP) if (name in headers) delete headers[name]
   for (const name in headers) if (isOurs(name)) delete headers[name]
 }
 
-type Answer = Pick<IncomingMessage, 'statusCode' | 'rawHeaders'>
+/** What a Connection header names as meant for this connection alone. */
+const nominatedIn = ({ connection = '' }: IncomingHttpHeaders): readonly string[] =>
+  connection
+    .toLowerCase()
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => !PROTECTED.has(name))
+
+type Answer = Pick<IncomingMessage, 'statusCode' | 'headers' | 'rawHeaders'>
 
 /** Amazon's headers for the caller, names and values in turn: as they came, less those of Amazon's connection and what poses as ours. */
 export const answerHeaders = (
-  { statusCode, rawHeaders }: Answer,
+  { statusCode, headers: read, rawHeaders }: Answer,
   { httpVersion }: Pick<IncomingMessage, 'httpVersion'>,
   { shouldKeepAlive }: Pick<ServerResponse, 'shouldKeepAlive'>,
 ): string[] => {
   const chunkable = httpVersion !== '1.0' && statusCode !== 204 && statusCode !== 304
+  const nominated = nominatedIn(read)
   const headers: string[] = []
   let ends = httpVersion !== '1.0' // the caller can tell where the body does
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const [name = '', value = ''] = [rawHeaders[i], rawHeaders[i + 1]]
     const plain = name.toLowerCase()
-    if (OF_THE_CONNECTION.has(plain) || plain.startsWith('x-rdt-')) continue
+    if (OF_THE_CONNECTION.has(plain) || nominated.includes(plain) || plain.startsWith('x-rdt-')) continue
     const coding = plain === 'transfer-encoding'
     if (coding && !/\bchunked\s*$/i.test(value)) ends = false
     if (chunkable || !coding) headers.push(name, value)

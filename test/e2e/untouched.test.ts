@@ -167,6 +167,13 @@ describe('an answer', () => {
     }
   })
 
+  it('does not bring what was meant for Amazon’s connection alone', async (t) => {
+    const headers = ['connection: keep-alive, X-Hop , content-length', 'x-hop: 1', 'x-end: 2', 'keep-alive: timeout=9']
+    const { values } = await answered(t, `HTTP/1.1 200 OK\r\n${headers.join('\r\n')}\r\ncontent-length: 0\r\n\r\n`)
+    const kept = ['x-hop', 'keep-alive', 'x-end', 'content-length', 'connection'].map(values)
+    assert.deepEqual(kept, [[], [], ['2'], ['0'], ['close']])
+  })
+
   it('cannot forge the sidecar’s own headers', async (t) => {
     const forged = ['x-rdt-verdict: hit', 'X-RDT-Verdict: minted', 'x-rdt-error: draining', 'x-rdt-other: 1']
     const { values } = await answered(t, `HTTP/1.1 200 OK\r\n${forged.join('\r\n')}\r\ncontent-length: 0\r\n\r\n`)
