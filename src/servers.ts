@@ -16,7 +16,9 @@ export const createDataServer = (handler: Handler, maxHeaderSize: number): Serve
   const serve = (req: IncomingMessage, res: ServerResponse): void => {
     handler.handle(req, res).catch((error: unknown) => handler.fail(res, error))
   }
-  const server = createServer({ maxHeaderSize, ...TIMES }, createRoute(serve))
+  const route = createRoute(serve)
+  const server = createServer({ maxHeaderSize, ...TIMES }, route)
+  server.on('checkExpectation', route) // Node would answer 417 itself, told and counted by nobody
   server.maxHeadersCount = 0 // bounded by bytes; a count would drop headers silently
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => handler.refuse(socket as Socket, error.code))
   return server

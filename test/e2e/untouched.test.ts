@@ -77,6 +77,15 @@ describe('a request', () => {
     assert.deepEqual(agents, [['rdt-sidecar/0.0.0-test'], ['mine'], ['rdt-sidecar/0.0.0-test']])
   })
 
+  it('with an expectation that nobody knows goes through without it', async (t) => {
+    const { upstream, send } = await startWorld(t)
+    const answer = await send(`POST ${OPEN}`, ['expect: more', 'content-length: 2'], '{}')
+    assert.deepEqual([answer.status, answer.values('x-rdt-verdict')], [200, ['not-restricted']])
+    const [call] = upstream.calls
+    assert.ok(call)
+    assert.deepEqual([bodyOf(call), valuesOf(call, 'expect')], ['{}', []])
+  })
+
   it('that brings its own RDT keeps it', async (t) => {
     const { upstream, send } = await startWorld(t)
     const answer = await send(`GET ${RESTRICTED}`, ['x-amz-access-token: Atz.sprdt|own'])
