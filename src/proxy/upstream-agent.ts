@@ -1,0 +1,66 @@
+/**
+ * The connections to one endpoint: kept alive, bounded in number, in the time until they are there and in silence. What breaks a bound is
+ * told by a code of ours.
+ */
+import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import https from 'node:https'
+
+export type AgentOptions = {
+  readonly origin: string
+  /** Milliseconds until a connection (TLS included, or a free one of the pool) must be there. */
+  readonly connectTimeoutMs: number
+  /** Milliseconds without a byte from Amazon while it is its turn; idle connections are closed after as long. */
+  readonly responseTimeoutMs: number
+  readonly maxConnections: number
+}
+
+export const createAgent = ({
+  origin,
+  connectTimeoutMs,
+  responseTimeoutMs,
+  maxConnections,
+}: AgentOptions): http.Agent => {
+  const limits = { keepAlive: true, maxSockets: maxConnections, timeout: responseTimeoutMs }
+  const secure = origin.startsWith('https:')
+  const agent = secure ? new https.Agent(limits) : new http.Agent(limits)
+  const connect = agent.createConnection.bind(agent)
+  agent.createConnection = (target, callback) => {
+    const socket = connect(target, callback)
+    const timer = setTimeout(() => socket?.destroy(coded('ERR_CONNECT_TIMEOUT')), connectTimeoutMs)
+    for (const event of [secure ? 'secureConnect' : 'connect', 'close']) socket?.once(event, () => clearTimeout(timer))
+    return socket
+  }
+  return agent
+}
+
+export const socketsInUse = ({ sockets }: http.Agent): number => {
+  let count = 0
+  for (const name in sockets) count += sockets[name]?.length ?? 0
+  return count
+}
+
+// Silence is Amazon's only while the caller has sent all and takes what comes, and after a pause of the caller's it gets a whole period.
+// The timer is the connection's, set by the agent. On one used before, Node leaves it off where a call took it over from another,
+// and as short as a Keep-Alive of Amazon's made it where the connection was free.
+export const watchSilence = (
+  proxyReq: http.ClientRequest,
+  req: IncomingMessage,
+  res: ServerResponse,
+  ms: number,
+): void => {
+  if (proxyReq.socket?.timeout !== ms) proxyReq.socket?.setTimeout(ms)
+  let pausing = false
+  proxyReq.on('timeout', () => {
+    const { socket } = proxyReq
+    const paused = pausing
+    pausing = !req.complete || res.writableNeedDrain || socket?.connecting === true
+    if (!socket || !(pausing || paused)) {
+      proxyReq.destroy(coded('ERR_RESPONSE_TIMEOUT'))
+      return
+    }
+    socket.once('timeout', () => proxyReq.emit('timeout')) // Node passes on the first alone
+    socket.setTimeout(ms)
+  })
+}
+
+const coded = (code: string): Error => Object.assign(new Error(code), { code })
