@@ -18,8 +18,8 @@ const tablesIn = (markdown: string) =>
     return { head: cellsOf(head), right: rule.slice(1, -1).split('|'), rows: rows.map(cellsOf) }
   })
 
-/** A number, with unit or spread after it where there is one; `–` where a row has none. */
-const FIGURE = /^(–|[≤≥]? ?-?\d[\d,]*(\.\d+)?( ?[^\d\s|(][^\d|(]*)?( \([\d.,]+–[\d.,]+\))?)$/
+/** A number, with unit or spread after it where there is one, below zero where noise is larger than a difference; `–` where a row has none. */
+const FIGURE = /^(?!.*NaN)(–|[≤≥]? ?-?\d[\d,]*(\.\d+)?( ?[^\d\s|(][^\d|(]*)?( \(-?[\d.,]+–-?[\d.,]+\))?)$/
 
 for (const { name, run } of SECTIONS) {
   test(`the section ${name} of the benchmark runs, every answer a whole 200, and its tables are full`, {
