@@ -63,6 +63,11 @@ test('behind the sidecar all clients come to the same', () => {
   }
 })
 
+test('in specific scope calls wait for company in a mint, in generic scope one mint does for all', () => {
+  const [generic, specific] = ['generic', 'specific'].map((scope) => rows.find((row) => row.scope === scope))
+  assert.ok(generic && specific && specific.waitedS > generic.waitedS, `${specific?.waitedS} s, ${generic?.waitedS} s`)
+})
+
 test('time is virtual: another run comes to the same, to the millisecond', async () => {
   const [way] = WAYS
   assert.ok(way)
