@@ -17,7 +17,7 @@ export type Sizes = {
 }
 /** Of one contender in one round; `processor`: microseconds a request. */
 export type Sample = Outcome & { readonly processor: number }
-type Row = { readonly contender: Contender; readonly samples: readonly Sample[] }
+export type Row = { readonly contender: Pick<Contender, 'name'>; readonly samples: readonly Sample[] }
 
 export const SIZES: Readonly<Record<Size, Sizes>> = {
   full: { starts: 3, rounds: 12, warmUp: 20_000, count: 2000 },
@@ -105,7 +105,7 @@ const rowOf = (rows: readonly Row[], name: string): Row => {
   return row
 }
 
-const contendersTable = (rows: readonly Row[]): string => {
+export const contendersTable = (rows: readonly Row[]): string => {
   const [restricted, open] = [rowOf(rows, RESTRICTED), rowOf(rows, OPEN)]
   const columns = [
     'µs of processor time a request',
@@ -127,7 +127,7 @@ const contendersTable = (rows: readonly Row[]): string => {
   return tableOf([{ name: 'proxy', align: 'left' }, ...columns.map((name) => ({ name }))], rows.map(cells))
 }
 
-const targetsTable = (rows: readonly Row[]): string => {
+export const targetsTable = (rows: readonly Row[]): string => {
   const bare = rowOf(rows, BARE)
   const cells = TARGETS.map(([name, atMost]) => {
     const row = rowOf(rows, name)
@@ -139,7 +139,8 @@ const targetsTable = (rows: readonly Row[]): string => {
 }
 
 const introduction = ({ starts, rounds, warmUp, count }: Sizes): string =>
-  `The same GET and the same 1.5 kB answer through each proxy, ${CONNECTIONS} connections, closed loop, all on this one machine.
+  `GETs of 1,000 orders (of catalogue items where the call is not restricted) and the same 1.5 kB answer through each proxy, ${CONNECTIONS} connections, closed loop,
+all on this one machine.
 ${starts} times all are started anew and warmed up with ${warmUp} requests each; each time ${rounds} rounds in which every one of them serves ${count} requests,
 in another order. Processor time is that of the proxy's own process, all its threads, user and kernel. A ratio is one round's; the table gives the
 median of ${starts * rounds} (and where the middle half of them lies), and medians of the rest.

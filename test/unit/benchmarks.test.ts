@@ -4,7 +4,9 @@ import path from 'node:path'
 import { test } from 'node:test'
 import { answerReader } from '../bench/answers.ts'
 import { sharesOf } from '../bench/attribution.ts'
+import { BARE, OPEN, RESTRICTED } from '../bench/contenders.ts'
 import { figure, tableOf } from '../bench/report.ts'
+import { contendersTable, targetsTable } from '../bench/side-by-side.ts'
 import { quantile, spreadOf } from '../bench/stats.ts'
 
 const ROOT = path.join(import.meta.dirname, '../..')
@@ -55,6 +57,22 @@ test('medians and quartiles lie between the two nearest values', () => {
   assert.deepEqual(spreadOf([4, 1, 3, 2]), { median: 2.5, min: 1, max: 4, quartiles: [1.75, 3.25] })
   assert.equal(quantile([10], 0.99), 10)
   assert.ok(Number.isNaN(quantile([], 0.5)))
+})
+
+test('the sidecar is divided by the other proxy, round by round, and an aim is met at or under it', () => {
+  const row = (name: string, ...processor: readonly number[]) => ({
+    contender: { name },
+    samples: processor.map((one) => ({ processor: one, count: 1, perSecond: 1000, p50: 2000, p99: 3000 })),
+  })
+  const rows = [row(RESTRICTED, 110, 300, 90), row(OPEN, 95, 190, 95), row(BARE, 100, 200, 100)]
+  assert.deepEqual(targetsTable(rows).split('\n').slice(2), [
+    `| ${RESTRICTED} | ≤ 1.00 | 1.10 (1.00–1.30) | **not met** |`,
+    `| ${OPEN} | ≤ 0.95 | 0.95 (0.95–0.95) | met |`,
+  ])
+  assert.equal(
+    contendersTable(rows).split('\n').at(-1),
+    `| ${BARE} | 100 | 1.10 (1.00–1.30) | 0.95 (0.95–0.95) | 2.00 | 3.00 | 1,000 |`,
+  )
 })
 
 test('figures have three digits that count, and columns of numbers stand right', () => {
