@@ -164,18 +164,20 @@ describe('a connection that breaks', () => {
   })
 })
 
-const wasThrottled = ({ lines }: Pair): boolean => lines.some((line) => line.includes('rejected;mint-throttled'))
+const throttledIn = ({ lines }: Pair): readonly string[] =>
+  lines.filter((line) => line.includes('rejected;mint-throttled'))
 
 describe('retries of their own after a throttled mint', { concurrency: true }, () => {
   it('curl --retry waits as long as Retry-After says', { skip: needs('curl') }, async (t) => {
-    const pair = await startPair(t, { env: oneMintThenAfter(4) })
+    // By itself it would come back after one second, when the mint is still further off than anybody may wait.
+    const pair = await startPair(t, { env: { ...oneMintThenAfter(5), SIDECAR_MINT_MAX_WAIT_MS: '1000' } })
     const url = (path: string) => [`${pair.base}${path}`, '-H', `x-amz-access-token: ${token}`]
     const token = pair.simulator.accessToken()
     const curl = (args: readonly string[]) => run('curl', ['-sS', '--fail', '--retry', '5', ...args])
     await curl(url(`/orders/v0/orders/${ORDER}`))
     const { stdout } = await curl(url('/mfn/v0/shipments/shipment-1'))
     assert.ok(stdout.includes(person('seller-a', 'shipment-1').name))
-    assert.ok(wasThrottled(pair))
+    assert.equal(throttledIn(pair).length, 1, 'the second try came when it could be served')
   })
 
   for (const title of ['amazon-sp-api', '@sp-api-sdk']) {
@@ -186,7 +188,7 @@ describe('retries of their own after a throttled mint', { concurrency: true }, (
       await client.order(ORDER)
       const { personal } = await client.shipment('shipment-1')
       assert.equal(personal[0], person('seller-a', 'shipment-1').name)
-      assert.ok(wasThrottled(pair))
+      assert.ok(throttledIn(pair).length > 0)
       assert.deepEqual(
         pair.mints().map(({ status }) => status),
         [200, 200],
