@@ -38,8 +38,6 @@ export type Setting<C> = {
   readonly workers: number
 }
 export type Counts = Tally & {
-  /** Calls that the client gave up as throttled, and was told to do again. */
-  readonly again: number
   /** What calls waited for RDTs, in seconds: all together, and the one that waited longest. */
   readonly waitedS: number
   readonly longestS: number
@@ -96,7 +94,6 @@ const workOff = async <C>(jobs: readonly Job<C>[], workers: number, run: (job: J
 
 /** Does calls until they succeed, and measures how long each of them waited. */
 const createWatch = (clock: Clock, onCall: () => void) => {
-  let again = 0
   let waitedMs = 0
   let longestMs = 0
   const persist = async <T>(call: () => Promise<T>): Promise<T> => {
@@ -105,7 +102,6 @@ const createWatch = (clock: Clock, onCall: () => void) => {
         return await call()
       } catch (error) {
         if (!isPassing(error)) throw error
-        again += 1
         await clock.sleep(PAUSE_MS)
       }
     }
@@ -119,7 +115,7 @@ const createWatch = (clock: Clock, onCall: () => void) => {
     onCall()
     return answer
   }
-  return { insist, seen: () => ({ again, waitedS: waitedMs / 1000, longestS: longestMs / 1000 }) }
+  return { insist, seen: () => ({ waitedS: waitedMs / 1000, longestS: longestMs / 1000 }) }
 }
 
 /** A 429 or 503, in the words of each client. */
