@@ -28,6 +28,20 @@ test('docs/benchmarks.md says when, on what machine and with what versions', () 
   }
 })
 
+test('docs/benchmarks.md holds all sections, and the README the table of mints', () => {
+  const titles = [...read('docs/benchmarks.md').matchAll(/^## (.*)$/gm)].map(([, title]) => title)
+  assert.deepEqual(titles, [
+    'Side by side',
+    'Where the time goes',
+    'Growth',
+    'Added latency',
+    'Streaming',
+    'Start and idle memory',
+    'Mint economy',
+  ])
+  assert.match(read('README.md'), /^\| how \| client \| mints asked for \|/m)
+})
+
 const answer = (head: string, body: string): string =>
   `HTTP/1.1 ${head}\r\nContent-Length: ${body.length}\r\n\r\n${body}`
 
