@@ -20,6 +20,8 @@ export type ExchangeOptions = {
   readonly now: () => number
 }
 
+const VERDICT = 'x-rdt-verdict'
+
 // On the response itself: V8's scavenger takes what a WeakMap holds for alive, and with it all that a call ever touched.
 const CALL = Symbol('call')
 type Served = ServerResponse & { [CALL]?: Call }
@@ -34,7 +36,7 @@ export const createExchange = ({ upstream, events, bodyBytes, now }: ExchangeOpt
       call.answeredAt = now()
       call.requestId = headers['x-amzn-requestid']?.toString()
     },
-    ownHeaders: (res) => ['x-rdt-verdict', verdictOf(res)],
+    ownHeaders: (res) => [VERDICT, verdictOf(res)],
     onFailure: (res, failure, code) => {
       events.upstreamFailed(failure, code)
       reject(res, upstreamError(code), false)
@@ -65,6 +67,10 @@ export const createExchange = ({ upstream, events, bodyBytes, now }: ExchangeOpt
     const { verdict, reason } = callOf(res)
     return reason ? `${verdict};${reason}` : verdict
   }
+  /** Says the verdict on an answer of our own; one of Amazon's gets it with its head. */
+  const showVerdict = (res: ServerResponse): void => {
+    if (!res.headersSent) res.setHeader(VERDICT, verdictOf(res))
+  }
 
   /** Counts the call as refused; what it is answered is the caller's. */
   const refused = (res: ServerResponse, name: OwnError['name'], undecided = true): void => {
@@ -74,7 +80,8 @@ export const createExchange = ({ upstream, events, bodyBytes, now }: ExchangeOpt
   }
   const reject = (res: ServerResponse, error: OwnError, undecided?: boolean): void => {
     refused(res, error.name, undecided)
-    sendError(res, error, verdictOf(res))
+    showVerdict(res)
+    sendError(res, error)
   }
 
   /** The last resort: a bug, told as such and never with its message. */
@@ -102,6 +109,6 @@ export const createExchange = ({ upstream, events, bodyBytes, now }: ExchangeOpt
     return forwarder.forward(req, res, handling)
   }
 
-  return { begin, callOf, tell, verdictOf, refused, reject, fail, receive, forward, pending, close: forwarder.close }
+  return { begin, callOf, tell, showVerdict, refused, reject, fail, receive, forward, pending, close: forwarder.close }
 }
 export type Exchange = ReturnType<typeof createExchange>

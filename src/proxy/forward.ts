@@ -64,44 +64,41 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
     res.writeHead(statusCode, reason, headers)
   }
 
-  const plugin: Plugin = (proxy) => {
-    proxy.on('proxyReq', (proxyReq, req, res, perCall) => {
-      const handled = handledOf(req)
-      handled.options = perCall
-      clearTimeout(handled.patience)
-      if (addedLength(proxyReq, req)) proxyReq.removeHeader('content-length')
-      // Node drops the connection of an upgrade nobody asked for without an error.
-      proxyReq.once('upgrade', (_answer, socket) => {
-        socket.destroy()
-        options.onFailure(res, 'other', 'UNASKED_UPGRADE')
-      })
-      watchSilence(proxyReq, req, res, options.responseTimeoutMs)
+  const proxy = createProxy(options.origin)
+  proxy.on('proxyReq', (proxyReq, req, res, perCall) => {
+    const handled = handledOf(req)
+    handled.options = perCall
+    clearTimeout(handled.patience)
+    if (addedLength(proxyReq, req)) proxyReq.removeHeader('content-length')
+    // Node drops the connection of an upgrade nobody asked for without an error.
+    proxyReq.once('upgrade', (_answer, socket) => {
+      socket.destroy()
+      options.onFailure(res, 'other', 'UNASKED_UPGRADE')
     })
-    proxy.on('proxyRes', (proxyRes, req, res) => {
-      options.onResponse(res, proxyRes)
-      const { onAnswer, onForbidden, options: perCall } = handledOf(req)
-      if (proxyRes.statusCode === 403 && onForbidden && perCall) {
-        perCall.selfHandleResponse = true
-        void hold(proxyRes, res, () => sendHead(proxyRes, req, res), onForbidden)
-        return
-      }
-      if (onAnswer && proxyRes.statusCode === 200) listenTo(proxyRes, onAnswer)
-      if (res.headersSent) return
-      try {
-        sendHead(proxyRes, req, res)
-      } catch (error) {
-        proxyRes.destroy() // Node reads a status below 100, but sends none
-        options.onFailure(res, ...failureOf(error))
-      }
-    })
-    proxy.on('error', (error, req, res) => {
-      if (!req || !res || !('setHeader' in res)) return // a WebSocket's; we proxy none
-      clearTimeout(handledOf(req).patience)
+    watchSilence(proxyReq, req, res, options.responseTimeoutMs)
+  })
+  proxy.on('proxyRes', (proxyRes, req, res) => {
+    options.onResponse(res, proxyRes)
+    const { onAnswer, onForbidden, options: perCall } = handledOf(req)
+    if (proxyRes.statusCode === 403 && onForbidden && perCall) {
+      perCall.selfHandleResponse = true
+      void hold(proxyRes, res, () => sendHead(proxyRes, req, res), onForbidden)
+      return
+    }
+    if (onAnswer && proxyRes.statusCode === 200) listenTo(proxyRes, onAnswer)
+    if (res.headersSent) return
+    try {
+      sendHead(proxyRes, req, res)
+    } catch (error) {
+      proxyRes.destroy() // Node reads a status below 100, but sends none
       options.onFailure(res, ...failureOf(error))
-    })
-  }
-
-  const proxy = createProxy(options.origin, plugin)
+    }
+  })
+  proxy.on('error', (error, req, res) => {
+    if (!req || !res || !('setHeader' in res)) return // a WebSocket's; we proxy none
+    clearTimeout(handledOf(req).patience)
+    options.onFailure(res, ...failureOf(error))
+  })
 
   return {
     forward: async (req: Request, res, handling = {}) => {
@@ -131,12 +128,12 @@ type Proxy = Parameters<Plugin>[0]
  * The proxy that http-proxy-middleware builds, as its plugins get it. Its middleware would look at every call again (path filter,
  * router), for the time of parsing a URL and six promises.
  */
-const createProxy = (target: string, plugin: Plugin): Proxy => {
+const createProxy = (target: string): Proxy => {
   let built: Proxy | undefined
   const take: Plugin = (proxy) => {
     built = proxy
   }
-  createProxyMiddleware({ target, ejectPlugins: true, plugins: [plugin, take] })
+  createProxyMiddleware({ target, ejectPlugins: true, plugins: [take] })
   if (!built) throw new Error('http-proxy-middleware calls no plugins')
   return built
 }

@@ -1,6 +1,6 @@
 /**
- * Pure: which request headers are read, stripped and set. Hop-by-hop first, then look-alikes, then ours,
- * so that nothing a caller sends can undo the swap.
+ * Pure: which headers are read, stripped and set. Of a request: hop-by-hop first, then look-alikes, then ours, so that nothing
+ * a caller sends can undo the swap. Of an answer: what is Amazon's connection's, and what poses as ours.
  */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Steering } from '../rdt/need.ts'

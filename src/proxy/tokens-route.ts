@@ -65,7 +65,7 @@ export const createTokensRoute = (options: TokensRouteOptions) => {
     callOf(res).handsOut = true
     const expiresIn = expiresAt === undefined ? undefined : Math.floor((expiresAt - now()) / 1000)
     tell(res, result.from)
-    res.setHeader('x-rdt-verdict', exchange.verdictOf(res))
+    exchange.showVerdict(res)
     res.setHeader('content-type', 'application/json')
     res.end(JSON.stringify({ expiresIn, restrictedDataToken: token }))
   }
@@ -75,7 +75,7 @@ export const createTokensRoute = (options: TokensRouteOptions) => {
     res.statusCode = status
     for (const [name, value] of Object.entries(answer.headers)) res.setHeader(name, value)
     res.setHeader('x-rdt-error', 'mint-refused')
-    res.setHeader('x-rdt-verdict', exchange.verdictOf(res))
+    exchange.showVerdict(res)
     res.end(answer.body)
   }
 
