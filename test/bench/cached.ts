@@ -2,9 +2,10 @@
  * A sidecar with as many cached RDTs as wanted, each got by a call. In specific scope every order has its own; sellers take turns,
  * because the usage plan of one lets no more than its burst go at once. Nothing is logged: what is measured is what grows.
  */
+import { freePort } from '../support/listen.ts'
 import { sidecarScript } from './contenders.ts'
 import { closedLoop } from './load.ts'
-import { freePort, type Running, startProgram } from './processes.ts'
+import { type Running, startProgram } from './processes.ts'
 import { accessToken, get } from './requests.ts'
 
 export type Cached = Running & {

@@ -6,8 +6,9 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { freePort } from '../support/listen.ts'
 import { isOnPath } from '../support/tools.ts'
-import { freePort, type Program, type Running, startProgram } from './processes.ts'
+import { type Program, type Running, startProgram } from './processes.ts'
 import { openRequests, restrictedRequests } from './requests.ts'
 
 export type Contender = {
@@ -143,9 +144,9 @@ export const CONTENDERS: readonly Contender[] = [
   go,
 ]
 
-export const startUpstream = (): Promise<Running> =>
+export const startUpstream = (...args: readonly string[]): Promise<Running> =>
   startProgram({
     command: process.execPath,
-    args: [path.join(import.meta.dirname, 'upstream.ts')],
+    args: [path.join(import.meta.dirname, 'upstream.ts'), ...args],
     port: /port (\d+)/,
   })

@@ -1,11 +1,12 @@
 /** What a cached call costs with 1, 1,000 and 100,000 RDTs in the cache, and what an RDT takes of memory. */
-import path from 'node:path'
 import { type Cached, RDT_BYTES, startCached } from './cached.ts'
+import { startUpstream } from './contenders.ts'
 import { INSPECTABLE, liveBytes } from './inspector.ts'
 import { closedLoop } from './load.ts'
-import { spent, startProgram } from './processes.ts'
+import { spent } from './processes.ts'
 import { figure, type Section, type Size, tableOf } from './report.ts'
-import { medianOf, spreadOf } from './stats.ts'
+import { backAndForth } from './rounds.ts'
+import { medianOf, spreadText } from './stats.ts'
 
 type Sizes = {
   /** RDTs in the cache; the first is what the others are compared with. Twice the same shows what the machine adds by itself. */
@@ -42,10 +43,7 @@ const costOf = async (cached: Cached, count: number): Promise<number> => {
 /** Short rounds in turn: what disturbs the machine disturbs all of them. */
 const alternate = async (all: readonly Cached[], { rounds, count }: Sizes): Promise<readonly (readonly number[])[]> => {
   const costs = all.map((): number[] => [])
-  for (let round = 0; round < rounds; round += 1) {
-    const order = round % 2 === 0 ? [...all.keys()] : [...all.keys()].reverse()
-    for (const i of order) costs[i]?.push(await costOf(all[i] as Cached, count))
-  }
+  for (const [i, cached] of backAndForth([...all.entries()], rounds)) costs[i]?.push(await costOf(cached, count))
   return costs
 }
 
@@ -70,7 +68,7 @@ const sharedBytes = async (upstreamPort: number, { tokens, warmUp }: Sizes, star
 }
 
 const measure = async (sizes: Sizes): Promise<{ rows: readonly Row[]; shared: number }> => {
-  const upstream = await startUpstream()
+  const upstream = await startUpstream('1500', String(RDT_BYTES))
   const started: Cached[] = []
   try {
     const rows = await rowsFor(upstream.port, sizes, started)
@@ -81,21 +79,13 @@ const measure = async (sizes: Sizes): Promise<{ rows: readonly Row[]; shared: nu
   }
 }
 
-const startUpstream = () =>
-  startProgram({
-    command: process.execPath,
-    args: [path.join(import.meta.dirname, 'upstream.ts'), '1500', String(RDT_BYTES)],
-    port: /port (\d+)/,
-  })
-
 const ratiosTo = (first: Row, { processor }: Row): readonly number[] =>
   processor.map((value, round) => value / (first.processor[round] ?? Number.NaN))
 const mib = (bytes: number): string => figure(bytes / 2 ** 20)
 
 const tableFor = (rows: readonly Row[], first: Row): string => {
   const cells = rows.map((row) => {
-    const { median, quartiles } = spreadOf(ratiosTo(first, row))
-    const ratio = row === first ? '1' : `${median.toFixed(3)} (${quartiles.map((one) => one.toFixed(3)).join('–')})`
+    const ratio = row === first ? '1' : spreadText(ratiosTo(first, row), 3)
     return [row.tokens.toLocaleString('en-US'), figure(medianOf(row.processor)), ratio, mib(row.live), mib(row.rss)]
   })
   const columns = ['cached RDTs', 'µs a call', '÷ first', 'live heap, MiB', 'resident, MiB']

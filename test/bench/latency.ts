@@ -5,7 +5,8 @@ import { type OpenOutcome, openLoop } from './open-loop.ts'
 import type { Running } from './processes.ts'
 import { figure, type Section, type Size, tableOf } from './report.ts'
 import { openRequests } from './requests.ts'
-import { medianOf, type Spread, spreadOf } from './stats.ts'
+import { backAndForth } from './rounds.ts'
+import { medianOf, spreadText } from './stats.ts'
 
 type Sizes = {
   readonly perSecond: readonly number[]
@@ -50,10 +51,8 @@ const measure = async (sizes: Sizes): Promise<readonly Result[]> => {
 
 const alternate = async (ways: readonly Way[], perSecond: number, { seconds, rounds }: Sizes) => {
   const outcomes = ways.map((): OpenOutcome[] => [])
-  for (let round = 0; round < rounds; round += 1) {
-    const order = round % 2 === 0 ? [...ways.entries()] : [...ways.entries()].reverse()
-    for (const [i, way] of order) outcomes[i]?.push(await openLoop({ ...way, perSecond, seconds }))
-  }
+  for (const [i, way] of backAndForth([...ways.entries()], rounds))
+    outcomes[i]?.push(await openLoop({ ...way, perSecond, seconds }))
   return ways.map(({ name }, i) => ({ name, perSecond, outcomes: outcomes[i] ?? [] }))
 }
 
@@ -64,15 +63,12 @@ const addedMs = (of: Percentile, result: Result, direct: Result): readonly numbe
 
 const msOf = (result: Result, of: Percentile): string =>
   (medianOf(result.outcomes.map((outcome) => outcome[of])) / 1000).toFixed(2)
-const spreadText = ({ median, quartiles }: Spread): string =>
-  `${median.toFixed(2)} (${quartiles.map((one) => one.toFixed(2)).join('–')})`
 
 const tableFor = (results: readonly Result[]): string => {
   const cells = results.map((result) => {
     const { name, perSecond } = result
     const direct = results.find((one) => one.name === DIRECT && one.perSecond === perSecond)
-    const added = (of: Percentile) =>
-      direct && direct !== result ? spreadText(spreadOf(addedMs(of, result, direct))) : '–'
+    const added = (of: Percentile) => (direct && direct !== result ? spreadText(addedMs(of, result, direct)) : '–')
     return [
       figure(perSecond).replace(/\.0+$/, ''),
       name,

@@ -4,6 +4,7 @@
  */
 import { connect, type Socket } from 'node:net'
 import { Worker } from 'node:worker_threads'
+import { until } from '../support/many.ts'
 import { answerReader } from './answers.ts'
 import { quantile } from './stats.ts'
 
@@ -93,11 +94,6 @@ const createLanes = ({ port, expected }: OpenLoad, onLatency: (us: number) => vo
       for (const { socket } of all) socket.destroy()
     },
   }
-}
-
-const until = async (done: () => boolean): Promise<void> => {
-  for (const deadline = performance.now() + 20_000; !done(); await new Promise((resolve) => setTimeout(resolve, 2)))
-    if (performance.now() > deadline) throw new Error('it did not happen within 20 s')
 }
 
 // Timers of the event loop are a millisecond coarse; a thread that sleeps on a futex is not.

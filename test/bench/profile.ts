@@ -3,12 +3,13 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { until } from '../support/many.ts'
 import { CATEGORIES, sharesOf } from './attribution.ts'
 import { BARE, CONTENDERS, type Contender, startUpstream } from './contenders.ts'
 import { closedLoop } from './load.ts'
 import { type ProcessorTime, pinned, type Running, spent } from './processes.ts'
 import { figure, type Section, type Size, tableOf } from './report.ts'
-import { CONNECTIONS, SIZES, type Sizes } from './side-by-side.ts'
+import { loadOf, SIZES, type Sizes } from './side-by-side.ts'
 import { medianOf } from './stats.ts'
 
 /** Microseconds a request. */
@@ -18,8 +19,7 @@ const SAMPLER = pathToFileURL(path.join(import.meta.dirname, 'sampler.ts')).href
 
 const timed = async (running: Running, contender: Contender, count: number): Promise<ProcessorTime> => {
   const before = running.processorTime()
-  const { requests, expected } = contender
-  await closedLoop({ port: running.port, requests, connections: CONNECTIONS, count, expected })
+  await closedLoop({ ...loadOf({ contender, running }), count, expected: contender.expected })
   const { total, mainThread, user, system } = spent(before, running.processorTime())
   return { total: total / count, mainThread: mainThread / count, user: user / count, system: system / count }
 }
@@ -44,24 +44,18 @@ const costsOf = async (contender: Contender, upstreamPort: number, sizes: Sizes,
   const running = await contender.start(upstreamPort, ['--import', SAMPLER], { BENCH_PROFILE: file })
   pinned([running.pid], 'the first')
   try {
-    const warmUp = { port: running.port, requests: contender.requests, connections: CONNECTIONS, count: sizes.warmUp }
-    await closedLoop(warmUp)
+    await closedLoop({ ...loadOf({ contender, running }), count: sizes.warmUp })
     const time = await usual(running, contender, sizes)
     if (!contender.node) return { time, shares: undefined }
     process.kill(running.pid, 'SIGUSR2')
-    await there(`${file}.began`)
+    await until(() => existsSync(`${file}.began`))
     await timed(running, contender, sizes.rounds * sizes.count)
     process.kill(running.pid, 'SIGUSR2')
-    await there(file)
+    await until(() => existsSync(file))
     return { time, shares: sharesOf(JSON.parse(readFileSync(file, 'utf8'))) }
   } finally {
     await running.stop()
   }
-}
-
-const there = async (file: string): Promise<void> => {
-  for (const deadline = performance.now() + 20_000; !existsSync(file); await new Promise((f) => setTimeout(f, 10)))
-    if (performance.now() > deadline) throw new Error(`no ${file} within 20 s`)
 }
 
 const nodeTable = (measured: readonly (readonly [Contender, Costs])[]): string => {

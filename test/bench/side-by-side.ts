@@ -3,7 +3,7 @@ import { BARE, CONTENDERS, type Contender, OPEN, RESTRICTED, startUpstream } fro
 import { closedLoop, type Outcome } from './load.ts'
 import { type Running, spent } from './processes.ts'
 import { figure, type Section, type Size, tableOf } from './report.ts'
-import { medianOf, spreadOf } from './stats.ts'
+import { medianOf, spreadText } from './stats.ts'
 
 /**
  * Processes are started anew `starts` times; `warmUp` and `count` are requests. V8 compiles until some 20,000 have come. Rounds are
@@ -23,7 +23,7 @@ export const SIZES: Readonly<Record<Size, Sizes>> = {
   full: { starts: 3, rounds: 12, warmUp: 20_000, count: 2000 },
   miniature: { starts: 1, rounds: 2, warmUp: 20, count: 60 },
 }
-export const CONNECTIONS = 16
+const CONNECTIONS = 16
 
 const TARGETS: readonly (readonly [contender: string, atMost: number])[] = [
   [RESTRICTED, 1],
@@ -32,7 +32,7 @@ const TARGETS: readonly (readonly [contender: string, atMost: number])[] = [
 
 type Entrant = { readonly contender: Contender; readonly running: Running }
 
-const loadOf = ({ contender: { requests }, running: { port } }: Entrant) => ({
+export const loadOf = ({ contender: { requests }, running: { port } }: Entrant) => ({
   port,
   requests,
   connections: CONNECTIONS,
@@ -93,11 +93,7 @@ const ratios = (one: Row, other: Row): readonly number[] => {
   const others = processorOf(other)
   return processorOf(one).map((value, round) => value / (others[round] ?? Number.NaN))
 }
-const ratioText = (one: Row, other: Row): string => {
-  if (one === other) return '–'
-  const { median, quartiles } = spreadOf(ratios(one, other))
-  return `${median.toFixed(2)} (${quartiles.map((value) => value.toFixed(2)).join('–')})`
-}
+const ratioText = (one: Row, other: Row): string => (one === other ? '–' : spreadText(ratios(one, other)))
 
 const rowOf = (rows: readonly Row[], name: string): Row => {
   const row = rows.find(({ contender }) => contender.name === name)

@@ -26,4 +26,10 @@ export const spreadOf = (values: readonly number[]): Spread => {
   }
 }
 
+/** Median, and where the middle half lies. */
+export const spreadText = (values: readonly number[], digits = 2): string => {
+  const { median, quartiles } = spreadOf(values)
+  return `${median.toFixed(digits)} (${quartiles.map((one) => one.toFixed(digits)).join('–')})`
+}
+
 export const medianOf = (values: readonly number[]): number => spreadOf(values).median

@@ -3,19 +3,13 @@
  * and answers how much it was, after waiting `pauseMs` without reading where that is asked for. As a process it prints its port.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as delay } from 'node:timers/promises'
-
-const CHUNK = Buffer.alloc(65_536, 'x')
-
-function* chunks(bytes: number): Generator<Buffer> {
-  for (let left = bytes; left > 0; left -= CHUNK.length) yield CHUNK.subarray(0, Math.min(left, CHUNK.length))
-}
+import { bodyOf } from './transfer.ts'
 
 const download = (res: ServerResponse, bytes: number): Promise<void> => {
   res.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': bytes })
-  return pipeline(Readable.from(chunks(bytes), { objectMode: false, highWaterMark: CHUNK.length }), res)
+  return pipeline(bodyOf(bytes), res)
 }
 
 const upload = async (req: IncomingMessage, res: ServerResponse, pauseMs: number): Promise<void> => {

@@ -3,7 +3,8 @@ import path from 'node:path'
 import { BARE, CONTENDERS, OPEN } from './contenders.ts'
 import { type Running, spent, startProgram } from './processes.ts'
 import { figure, type Section, type Size, tableOf } from './report.ts'
-import { medianOf, type Spread, spreadOf } from './stats.ts'
+import { backAndForth } from './rounds.ts'
+import { medianOf, spreadText } from './stats.ts'
 import { type Direction, slowDownload, transfer, upload } from './transfer.ts'
 
 type Sizes = {
@@ -84,9 +85,8 @@ const sampleOf = async (way: Way, direction: Direction, bytes: number): Promise<
 const alternate = async (ways: readonly Way[], direction: Direction, sizes: Sizes): Promise<readonly Row[]> => {
   for (const { port } of ways) await transfer(direction, port, sizes.bytes) // warms up
   const rows = ways.map((way) => ({ way, direction, before: residentOf(way), samples: [] as Sample[] }))
-  for (let round = 0; round < sizes.rounds; round += 1)
-    for (const { way, samples } of round % 2 === 0 ? rows : rows.toReversed())
-      samples.push(await sampleOf(way, direction, sizes.bytes))
+  for (const { way, samples } of backAndForth(rows, sizes.rounds))
+    samples.push(await sampleOf(way, direction, sizes.bytes))
   return rows
 }
 
@@ -117,9 +117,7 @@ const tableFor = (rows: readonly Row[]): string => {
 
 /** Round by round: median and quartiles. */
 const ratioText = (row: Row, other: Row | undefined, what: 'perSecond' | 'processorMs'): string =>
-  spreadText(spreadOf(row.samples.map((one, i) => one[what] / (other?.samples[i]?.[what] ?? Number.NaN))))
-const spreadText = ({ median, quartiles }: Spread): string =>
-  `${median.toFixed(2)} (${quartiles.map((one) => one.toFixed(2)).join('–')})`
+  spreadText(row.samples.map((one, i) => one[what] / (other?.samples[i]?.[what] ?? Number.NaN)))
 const mib = (bytes: number): string => figure(Math.max(0, bytes) / 2 ** 20)
 
 const slowTable = (grown: readonly (readonly [Way, readonly number[]])[]): string =>

@@ -39,10 +39,14 @@ export const upload = async (port: number, bytes: number, pauseMs = 0): Promise<
     req.on('error', reject)
     req.on('response', (res) => text(res).then(resolve, reject))
   })
-  await pipeline(Readable.from(chunks(bytes), { objectMode: false, highWaterMark: CHUNK.length }), req)
+  await pipeline(bodyOf(bytes), req)
   const arrived = await answered
   if (arrived !== String(bytes)) throw new Error(`${arrived} of ${bytes} bytes arrived`)
 }
+
+/** So many bytes, as fast as they are taken. */
+export const bodyOf = (bytes: number): Readable =>
+  Readable.from(chunks(bytes), { objectMode: false, highWaterMark: CHUNK.length })
 
 function* chunks(bytes: number): Generator<Buffer> {
   for (let left = bytes; left > 0; left -= CHUNK.length) yield CHUNK.subarray(0, Math.min(left, CHUNK.length))

@@ -2,11 +2,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { TestContext } from 'node:test'
-import { listen } from '../support/listen.ts'
+import { freePort } from '../support/listen.ts'
 import { until } from '../support/many.ts'
 
 export type Sample = { readonly labels: Readonly<Record<string, string>>; readonly value: number }
@@ -94,10 +93,3 @@ type QueryData =
       readonly result: readonly { readonly metric: Readonly<Record<string, string>>; readonly value: Value }[]
     }
 type RulesData = { readonly groups: readonly { readonly rules: readonly RuleState[] }[] }
-
-const freePort = async (): Promise<number> => {
-  const server = createServer()
-  const port = await listen(server)
-  server.close()
-  return port
-}

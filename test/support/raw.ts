@@ -1,7 +1,7 @@
 /** Bytes on a socket, for what no HTTP client would send. */
 import { connect, createServer, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
-import { listen } from './listen.ts'
+import { freePort, listen } from './listen.ts'
 
 /** Sends `bytes` and resolves to all that came back until the other side closed, `until` matched, or `ms` passed. */
 export const exchange = (
@@ -52,9 +52,4 @@ export const rawUpstream = async (t: TestContext, answer: (request: string, sock
 }
 
 /** A port of 127.0.0.1 on which nobody listens. */
-export const closedPort = async (): Promise<string> => {
-  const server = createServer()
-  const port = await listen(server)
-  await new Promise((resolve) => server.close(resolve))
-  return `http://127.0.0.1:${port}`
-}
+export const closedPort = async (): Promise<string> => `http://127.0.0.1:${await freePort()}`

@@ -14,8 +14,8 @@ import {
   type ClientOptions,
   CREDENTIALS,
   downloadByFetch,
-  type Found,
   firstError,
+  found,
   MARKETPLACE,
   type RealClient,
   SINCE,
@@ -113,4 +113,3 @@ const ofOrder = (order: Order): readonly (string | undefined)[] => [
   order.buyerInfo?.buyerEmail,
   order.shippingAddress?.name,
 ]
-const found = (personal: Found['personal']): Found => ({ personal })

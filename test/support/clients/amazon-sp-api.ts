@@ -4,10 +4,14 @@
  */
 import { SellingPartner } from 'amazon-sp-api'
 import {
+  type Address,
   type ClientOptions,
   CREDENTIALS,
-  type Found,
+  found,
+  type Item,
   MARKETPLACE,
+  type Order,
+  ofOrder,
   type RealClient,
   type Resource,
   resources,
@@ -16,9 +20,6 @@ import {
 import { divertingAgent, isSpApi } from './divert.ts'
 
 type Json = Readonly<Record<string, unknown>>
-type Address = { Name?: string; AddressLine1?: string; Phone?: string; Email?: string }
-type Order = { BuyerInfo?: { BuyerEmail?: string }; ShippingAddress?: Address }
-type Item = { BuyerInfo?: { GiftMessageText?: string } }
 
 export const amazonSpApi = ({
   base,
@@ -110,9 +111,3 @@ export const amazonSpApi = ({
     },
   }
 }
-
-const ofOrder = (order: Order): readonly (string | undefined)[] => [
-  order.BuyerInfo?.BuyerEmail,
-  order.ShippingAddress?.Name,
-]
-const found = (personal: Found['personal']): Found => ({ personal })

@@ -20,6 +20,18 @@ export type ClientOptions = {
 /** What a call gave: the personal data in it (undefined where the answer had none), and the token of the next page. */
 export type Found = { readonly personal: readonly (string | undefined)[]; readonly nextToken?: string | undefined }
 
+export const found = (personal: Found['personal']): Found => ({ personal })
+
+/** As the models spell them; Amazon's own SDK alone has other names. */
+export type Address = { Name?: string; AddressLine1?: string; Phone?: string; Email?: string }
+export type Order = { BuyerInfo?: { BuyerEmail?: string }; ShippingAddress?: Pick<Address, 'Name'> }
+export type Item = { BuyerInfo?: { GiftMessageText?: string } }
+
+export const ofOrder = ({ BuyerInfo, ShippingAddress }: Order): Found['personal'] => [
+  BuyerInfo?.BuyerEmail,
+  ShippingAddress?.Name,
+]
+
 export type Document = { readonly url: string; readonly compressionAlgorithm?: string | undefined }
 export type Resource = { readonly method: string; readonly path: string; readonly dataElements?: readonly string[] }
 

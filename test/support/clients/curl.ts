@@ -3,11 +3,15 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { gunzipSync } from 'node:zlib'
 import {
+  type Address,
   type ClientOptions,
   CREDENTIALS,
-  type Found,
   firstError,
+  found,
+  type Item,
   MARKETPLACE,
+  type Order,
+  ofOrder,
   type RealClient,
   type Resource,
   resources,
@@ -15,9 +19,6 @@ import {
 } from './client.ts'
 
 type Json = Readonly<Record<string, unknown>>
-type Address = { Name?: string; AddressLine1?: string; Phone?: string; Email?: string }
-type Order = { BuyerInfo?: { BuyerEmail?: string }; ShippingAddress?: Address }
-type Item = { BuyerInfo?: { GiftMessageText?: string } }
 type Payload<T> = { readonly payload: T }
 
 /** What a script does with an answer that is no 2xx: it has the status and the body. */
@@ -118,9 +119,3 @@ const json = <T>({ status, body }: Answer): T => {
   if (status >= 300) throw Object.assign(new Error(`status ${status}`), { status, body: parsed })
   return parsed as T
 }
-
-const ofOrder = (order: Order): readonly (string | undefined)[] => [
-  order.BuyerInfo?.BuyerEmail,
-  order.ShippingAddress?.Name,
-]
-const found = (personal: Found['personal']): Found => ({ personal })

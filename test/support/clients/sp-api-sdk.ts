@@ -5,16 +5,17 @@
 import { SellingPartnerApiAuth } from '@sp-api-sdk/auth'
 import { type ClientConfiguration, SellingPartnerApiError, sellingPartnerRegions } from '@sp-api-sdk/common'
 import { MerchantFulfillmentApiClient } from '@sp-api-sdk/merchant-fulfillment-api-v0'
-import { type Order, OrdersApiClient } from '@sp-api-sdk/orders-api-v0'
+import { OrdersApiClient } from '@sp-api-sdk/orders-api-v0'
 import { ReportsApiClient } from '@sp-api-sdk/reports-api-2021-06-30'
 import { TokensApiClient } from '@sp-api-sdk/tokens-api-2021-03-01'
 import {
   type ClientOptions,
   CREDENTIALS,
   downloadByFetch,
-  type Found,
   firstError,
+  found,
   MARKETPLACE,
+  ofOrder,
   type RealClient,
   type Resource,
   resources,
@@ -103,9 +104,3 @@ export const spApiSdk = ({
     },
   }
 }
-
-const ofOrder = (order: Order): readonly (string | undefined)[] => [
-  order.BuyerInfo?.BuyerEmail,
-  order.ShippingAddress?.Name,
-]
-const found = (personal: Found['personal']): Found => ({ personal })
