@@ -15,6 +15,13 @@ export const LIVE_KEYS: readonly string[] = [
   'rdt.targetApplication',
   'mint.serveTokensApi',
   'reports.restrictedTypes',
+  'sellers',
+  'auth.callerTokenFile',
+  'auth.createCallerTokenFile',
+  'auth.callers',
+  'auth.insecureAllowAnonymous',
+  'auth.allowForwarded',
+  'auth.hosts',
   'limits.bodyBytes',
   'limits.requestsInFlight',
   'log.level',
@@ -22,18 +29,38 @@ export const LIVE_KEYS: readonly string[] = [
   'drain.maxMs',
 ]
 
-/** The keys whose values differ; `operations` also where the catalogue's file does. */
+/**
+ * The keys whose values differ; `operations` also where the catalogue's file does. Of secrets and certificates, which are the
+ * content of files, what they are for: `sellers.0.clientSecret`, `tls.cert`.
+ */
 export const changedKeys = (before: Config, after: Config): readonly string[] => {
   const changed = keyPaths().filter((key) => !same(valueAt(before, key), valueAt(after, key)))
   const names = new Set(changed.map((key) => key.join('.')))
   if (!same(before.operations, after.operations)) names.add('operations')
+  const [was, is] = [contentsOf(before), contentsOf(after)]
+  for (const [name, text] of is) if (was.has(name) && was.get(name) !== text) names.add(name)
   return [...names]
 }
+
+/** What files hold that are no configuration themselves, by what it is for. */
+const contentsOf = ({ sellers, callers, tls }: Config): ReadonlyMap<string, string> =>
+  new Map([
+    ...sellers.flatMap(({ clientSecret, refreshToken }, i): [string, string][] => [
+      [`sellers.${i}.clientSecret`, clientSecret.reveal()],
+      [`sellers.${i}.refreshToken`, refreshToken.reveal()],
+    ]),
+    ...callers.map(({ key, tokens }): [string, string] => [key, tokens.map((token) => token.reveal()).join('\n')]),
+    ...Object.entries({ cert: tls?.cert, key: tls?.key.reveal(), clientCa: tls?.clientCa }).map(
+      ([name, text = '']): [string, string] => [`tls.${name}`, text],
+    ),
+  ])
+
+const KEYS = new Set(keyPaths().map((key) => key.join('.')))
 
 /** What keeps the changes from being taken over. */
 export const needingRestart = (changed: readonly string[]): readonly Problem[] =>
   changed
-    .filter((key) => !LIVE_KEYS.includes(key))
+    .filter((key) => KEYS.has(key) && !LIVE_KEYS.includes(key))
     .map((path) => ({ path, message: 'has changed: it is taken over by a restart only' }))
 
 const valueAt = ({ settings }: Config, key: readonly string[]): unknown =>

@@ -9,6 +9,10 @@ const PREFIX = 'SIDECAR_'
 /** Read elsewhere: the path of the operator's file. */
 const NOT_A_KEY = 'SIDECAR_CONFIG'
 
+/** Variables that hold the secrets of managed sellers, as they stand (sellers.ts). */
+export const isSecretVariable = (name: string): boolean =>
+  /^SIDECAR_SELLERS_.+_(CLIENT_SECRET|REFRESH_TOKEN)$/.test(name)
+
 /** `mint.ratePerSecond` → `SIDECAR_MINT_RATE_PER_SECOND`. */
 export const variableOf = (key: readonly string[]): string =>
   PREFIX + key.map((part) => part.replace(/[A-Z]/g, '_$&').toUpperCase()).join('_')
@@ -19,7 +23,7 @@ const KEYS = new Map(keyPaths().map((key) => [variableOf(key), key]))
 export const applyEnvironment = (env: Environment, problems: Problem[]): Record<string, unknown> => {
   const out: Record<string, unknown> = {}
   for (const [name, text] of Object.entries(env)) {
-    if (!name.startsWith(PREFIX) || name === NOT_A_KEY || text === undefined) continue
+    if (!name.startsWith(PREFIX) || name === NOT_A_KEY || isSecretVariable(name) || text === undefined) continue
     const key = KEYS.get(name)
     if (key) setAt(out, key, key.at(-1) === 'host' ? hostIn(text) : read(name, text, problems))
     else problems.push({ path: name, message: unknownVariable(name) })

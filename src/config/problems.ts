@@ -16,5 +16,10 @@ export const problemsOf = (error: Issues, prefix = ''): readonly Problem[] =>
   error.issues.flatMap((issue) => {
     const path = prefix + issue.path.join('.')
     if (!issue.keys) return [{ path: path || '(top)', message: issue.message }]
-    return issue.keys.map((key) => ({ path: path ? `${path}.${key}` : prefix + key, message: 'unknown key' }))
+    return issue.keys.map((key) => ({ path: path ? `${path}.${key}` : prefix + key, message: unknown(key) }))
   })
+
+const unknown = (key: string): string =>
+  /^(clientSecret|refreshToken|token)$/.test(key)
+    ? `unknown key: a secret has no place in a configuration file; name the file that holds it in ${key}File`
+    : 'unknown key'

@@ -1,12 +1,13 @@
 /** The configuration's shape: zod is the one source of its types, ranges and messages. Defaults live in config/defaults.yaml. */
 import { z } from 'zod'
 import { ENDPOINT_NAMES, resolveEndpoint } from '../sp-api/endpoints.ts'
-import { APPLICATION_ID, DATA_ELEMENTS, MOST_RESOURCES, REPORT_TYPE, SCOPES } from '../sp-api/operations.ts'
+import { APPLICATION_ID, DATA_ELEMENTS, MOST_RESOURCES, REPORT_TYPE, SCOPES, SELLER_ID } from '../sp-api/operations.ts'
 
 const whole = (min: number, max: number) => z.int().min(min).max(max)
 const milliseconds = whole(1, 3_600_000)
 const port = whole(0, 65_535)
 const host = z.string().min(1)
+const file = z.string().min(1)
 const dataElements = z.array(z.enum(DATA_ELEMENTS))
 const scope = z.enum(SCOPES)
 const onMintFailure = z.enum(['reject', 'forward'])
@@ -14,10 +15,11 @@ const endpoint = z.string().refine((value) => resolveEndpoint(value) !== undefin
   error: `must be one of ${ENDPOINT_NAMES.join(', ')}, or a URL such as https://host (no path, no credentials)`,
 })
 const TEMPLATE = /^(\/([\w.~!$&'()*+,=:@-]+|\{\w+\}))+$/
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
 /** A row of the catalogue of restricted operations. */
 export const rowSchema = z.strictObject({
-  method: z.enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']),
+  method: z.enum(METHODS),
   path: z
     .string()
     .regex(TEMPLATE, 'must be a path template such as /orders/v0/orders/{orderId}, without a trailing slash'),
@@ -32,21 +34,79 @@ export const rowSchema = z.strictObject({
 })
 export type Row = z.infer<typeof rowSchema>
 
+const ROW_ID = /^[a-z0-9][\w.-]*$/
+
 /** Rows by id. */
-export const rowsSchema = z.record(
-  z.string().regex(/^[a-z0-9][\w.-]*$/, 'ids hold letters, digits, dots and dashes'),
-  rowSchema,
-)
+export const rowsSchema = z.record(z.string().regex(ROW_ID, 'ids hold letters, digits, dots and dashes'), rowSchema)
+
+/** How a caller's allow-list names operations: rows of the catalogue, all others, or those of one template. */
+const isOperationName = (text: string): boolean => {
+  const [method, path] = text.split(' ')
+  return path === undefined ? ROW_ID.test(text) : METHODS.some((one) => one === method) && TEMPLATE.test(path)
+}
+
+/** A managed seller. Its secrets have no place here: they come by file or by environment (sellers.ts). */
+const sellerSchema = z.strictObject({
+  id: z
+    .string()
+    .regex(SELLER_ID, 'must begin with a letter or a digit, and hold letters, digits, dots, dashes, underscores'),
+  clientId: z.string().regex(APPLICATION_ID, 'must be the client id of an application (amzn1.…)'),
+  clientSecretFile: file.optional(),
+  refreshTokenFile: file.optional(),
+  endpoint: endpoint.optional(),
+  default: z.boolean().optional(),
+  dataElements: dataElements.optional(),
+  scope: scope.optional(),
+})
+
+/** A caller with a token of its own, and what it may do: everything where that is left out. */
+const callerSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(SELLER_ID, 'must begin with a letter or a digit, and hold letters, digits, dots, dashes, underscores'),
+  tokenFile: file,
+  sellers: z.array(z.string()).min(1).optional(),
+  operations: z
+    .array(
+      z
+        .string()
+        .refine(isOperationName, { error: 'must be an id of the catalogue, other, or METHOD /path/{template}' }),
+    )
+    .min(1)
+    .optional(),
+})
+
+const lwaEndpoint = z.string().refine((value) => URL.canParse(value) && /^https?:$/.test(new URL(value).protocol), {
+  error: 'must be a URL such as https://api.amazon.com/auth/o2/token',
+})
 
 export const configSchema = z.strictObject({
   host,
   port,
+  socketPath: file.nullable(),
   endpoint,
   listeners: z
-    .array(z.strictObject({ host: host.optional(), port, endpoint }))
+    .array(
+      z
+        .strictObject({ host: host.optional(), port: port.optional(), socketPath: file.optional(), endpoint })
+        .refine((one) => (one.port === undefined) !== (one.socketPath === undefined), {
+          error: 'must have a port or a socketPath, and not both',
+        }),
+    )
     .min(1)
     .nullable(),
   insecureListen: z.boolean(),
+  tls: z.strictObject({ certFile: file.nullable(), keyFile: file.nullable(), clientCaFile: file.nullable() }),
+  sellers: z.array(sellerSchema).min(1).nullable(),
+  lwa: z.strictObject({ endpoint: lwaEndpoint, timeoutMs: milliseconds }),
+  auth: z.strictObject({
+    callerTokenFile: file.nullable(),
+    createCallerTokenFile: z.boolean(),
+    callers: z.array(callerSchema).min(1).nullable(),
+    insecureAllowAnonymous: z.boolean(),
+    allowForwarded: z.boolean(),
+    hosts: z.array(z.string().regex(/^[\w.-]+$/, 'must be a host name, without a port')),
+  }),
   admin: z.strictObject({ host, port }),
   operationsFile: z.string().min(1),
   operations: z.record(rowsSchema.keyType, rowSchema.partial().nullable()),

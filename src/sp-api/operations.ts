@@ -10,6 +10,8 @@ export const SCOPES = ['generic', 'specific'] as const
 export type Scope = (typeof SCOPES)[number]
 /** What `targetApplication` may be: Amazon's application ids all begin so. */
 export const APPLICATION_ID = /^amzn1\.[\w.-]{1,250}$/
+/** What an operator may call a managed seller, or a caller. */
+export const SELLER_ID = /^[A-Za-z0-9][\w.-]{0,63}$/
 /** Resources that one RDT may hold (Tokens API model 2021-03-01). */
 export const MOST_RESOURCES = 50
 /** How Amazon spells report types. */

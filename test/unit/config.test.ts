@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
+import { inspect } from 'node:util'
 import { parse } from 'yaml'
 import { variableOf } from '../../src/config/environment.ts'
 import { loadConfig } from '../../src/config/load.ts'
@@ -114,4 +116,73 @@ test('hosts in the environment are taken as they stand: :: and [::1] are somethi
   }
   for (const host of ['::', '::1', '0.0.0.0', 'localhost']) assert.deepEqual(hostsOf(host), [host, host])
   assert.deepEqual(hostsOf('"::"'), ['::', '::'])
+})
+
+const SECRETS = path.join(FIXTURES, '../secrets')
+const SHOP = `[{id: shop-eu, clientId: amzn1.x, clientSecretFile: ${SECRETS}/client-secret, refreshTokenFile: ${SECRETS}/refresh-token}]`
+const ANONYMOUS = { SIDECAR_AUTH_INSECURE_ALLOW_ANONYMOUS: 'true' }
+
+test('secrets come by file, less their line break, or by environment; nothing that prints a configuration shows them', () => {
+  const byFile = configFrom({ ...ANONYMOUS, SIDECAR_SELLERS: SHOP })
+  const byEnvironment = configFrom({
+    ...ANONYMOUS,
+    SIDECAR_SELLERS: '[{id: shop-eu, clientId: amzn1.x}]',
+    SIDECAR_SELLERS_SHOP_EU_CLIENT_SECRET: 'simulated-secret\n',
+    SIDECAR_SELLERS_SHOP_EU_REFRESH_TOKEN: 'Atzr|seller-a',
+  })
+  for (const config of [byFile, byEnvironment]) {
+    const [seller] = config.sellers
+    assert.equal(seller?.clientSecret.reveal(), 'simulated-secret')
+    assert.equal(seller?.refreshToken.reveal(), 'Atzr|seller-a')
+    assert.equal(seller?.isDefault, true)
+    for (const text of [JSON.stringify(config), inspect(config, { depth: null })])
+      assert.doesNotMatch(text, /simulated-secret|Atzr\|seller-a/)
+  }
+})
+
+test('a secret by file and by variable at once, and a variable of no seller, are mistakes', () => {
+  const variables = { SIDECAR_SELLERS_SHOP_EU_CLIENT_SECRET: 'x', SIDECAR_SELLERS_SHOP_REFRESH_TOKEN: 'x' }
+  assert.deepEqual([...problemsWith(undefined, { ...ANONYMOUS, SIDECAR_SELLERS: SHOP, ...variables })].sort(), [
+    'SIDECAR_SELLERS_SHOP_REFRESH_TOKEN: unknown variable: no seller has the id that it names',
+    'sellers.0.clientSecretFile: is set, and SIDECAR_SELLERS_SHOP_EU_CLIENT_SECRET too: set one of them',
+  ])
+})
+
+test('with sellers, each way of proving oneself is enough for itself; a socket only for its own listener', () => {
+  const problems = (env: Record<string, string>) => problemsWith(undefined, { SIDECAR_SELLERS: SHOP, ...env }).length
+  assert.equal(problems({}), 1)
+  assert.equal(problems(ANONYMOUS), 0)
+  assert.equal(problems({ SIDECAR_SOCKET_PATH: '/tmp/rdt.sock' }), 0)
+  assert.equal(problems({ SIDECAR_AUTH_CALLER_TOKEN_FILE: `${SECRETS}/two-lines` }), 0)
+  assert.equal(problems({ SIDECAR_AUTH_CALLERS: `[{name: orders, tokenFile: ${SECRETS}/two-lines}]` }), 0)
+  const listeners = '[{socketPath: /tmp/rdt.sock, endpoint: na}, {port: 0, endpoint: na}]'
+  assert.equal(problems({ SIDECAR_LISTENERS: listeners }), 1)
+})
+
+test('a caller token file may be yet to be made; both of its lines count', () => {
+  const tokens = (file: string, create: string) =>
+    configFrom({
+      SIDECAR_SELLERS: SHOP,
+      SIDECAR_AUTH_CALLER_TOKEN_FILE: file,
+      SIDECAR_AUTH_CREATE_CALLER_TOKEN_FILE: create,
+    }).callers.flatMap((caller) => caller.tokens.map((token) => token.reveal()))
+  assert.deepEqual(tokens('/nowhere/token', 'true'), [])
+  assert.throws(() => tokens('/nowhere/token', 'false'), /auth\.callerTokenFile.*cannot be read \(ENOENT\)/)
+  assert.deepEqual(tokens(`${SECRETS}/two-lines`, 'false'), ['first-token', 'second-token'])
+})
+
+test('what is unsafe though legal is told: open files, plaintext, anonymous callers', (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'rdt-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const file = path.join(folder, 'secret')
+  const warnings = (mode: number) => {
+    writeFileSync(file, 'x')
+    chmodSync(file, mode)
+    const sellers = `[{id: shop, clientId: amzn1.x, clientSecretFile: ${file}, refreshTokenFile: ${file}}]`
+    const env = { ...ANONYMOUS, SIDECAR_HOST: '0.0.0.0', SIDECAR_INSECURE_LISTEN: 'true', SIDECAR_SELLERS: sellers }
+    return loadConfig(undefined, env).warnings.map((warning) => warning.path)
+  }
+  const others = ['insecureListen', 'auth.insecureAllowAnonymous']
+  assert.deepEqual(warnings(0o440), others)
+  assert.deepEqual(warnings(0o444), ['sellers.0.clientSecretFile', 'sellers.0.refreshTokenFile', ...others])
 })

@@ -46,6 +46,7 @@ const PURE = [
   'proxy/headers.ts',
   'proxy/own-errors.ts',
   'config/changes.ts',
+  'config/contradictions.ts',
   'telemetry/call.ts',
   'telemetry/words.ts',
 ]
@@ -66,7 +67,7 @@ test('the process is touched in main.ts alone, the file system only by loaders',
   const touching = files.filter((file) => /\bprocess\.\w/.test(textOf(file)))
   assert.deepEqual(touching, ['main.ts'])
   const reading = imports.filter(({ from }) => from.startsWith('node:fs')).map(({ file }) => file)
-  assert.deepEqual(reading.sort(), ['cli/command.ts', 'config/load.ts', 'config/watch.ts'])
+  assert.deepEqual(reading.sort(), ['cli/command.ts', 'config/files.ts', 'config/watch.ts'])
 })
 
 // From → to. Types may cross further where they say what one feature tells another.

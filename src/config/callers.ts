@@ -1,0 +1,47 @@
+/** Who may call in the name of managed sellers, and what they may do. */
+import type { Operation } from '../sp-api/operations.ts'
+import { type Findings, isMissing } from './files.ts'
+import type { Settings } from './schema.ts'
+import { readSecrets, type Secret } from './secrets.ts'
+
+export type CallerConfig = {
+  /** In log lines. */
+  readonly name: string
+  /** The key that names its file. */
+  readonly key: string
+  /** Two while one takes the place of the other; none where the file is yet to be made. */
+  readonly tokens: readonly Secret[]
+  /** Ids; undefined: all. */
+  readonly sellers: readonly string[] | undefined
+  /** Ids of the catalogue, `other`, `METHOD /path/{template}`; undefined: all. */
+  readonly operations: readonly string[] | undefined
+}
+
+const MOST_TOKENS = 2
+
+export const callersOf = (
+  { auth, sellers }: Settings,
+  operations: readonly Operation[],
+  found: Findings,
+): readonly CallerConfig[] => {
+  const { callerTokenFile, createCallerTokenFile } = auth
+  const callers = (auth.callers ?? []).map((row, i): CallerConfig => {
+    const at = `auth.callers.${i}`
+    const unknown = (key: string, names: readonly string[] = [], known: readonly string[], what: string) => {
+      for (const name of names)
+        if (!known.includes(name)) found.problems.push({ path: `${at}.${key}`, message: `there is no ${what} ${name}` })
+    }
+    const ids = row.operations?.filter((name) => !name.includes(' '))
+    unknown('sellers', row.sellers, sellers?.map(({ id }) => id) ?? [], 'seller')
+    unknown('operations', ids, ['other', ...operations.map(({ id }) => id)], 'operation')
+    const tokens = readSecrets(`${at}.tokenFile`, row.tokenFile, found, MOST_TOKENS)
+    return { name: row.name, key: at, tokens, sellers: row.sellers, operations: row.operations }
+  })
+  if (callerTokenFile === null) return callers
+  const key = 'auth.callerTokenFile'
+  const tokens =
+    createCallerTokenFile && isMissing(callerTokenFile, found)
+      ? []
+      : readSecrets(key, callerTokenFile, found, MOST_TOKENS)
+  return [{ name: 'default', key, tokens, sellers: undefined, operations: undefined }, ...callers]
+}

@@ -1,0 +1,91 @@
+/** Pure: values that are good each by itself, and not together. */
+import type { Listener } from './load.ts'
+import type { Problem } from './problems.ts'
+import type { Settings } from './schema.ts'
+
+/** `set`: what the operator's file and the environment say, without the defaults. */
+export const contradictions = (
+  settings: Settings,
+  listeners: readonly Listener[],
+  set: Readonly<Record<string, unknown>>,
+): readonly Problem[] => [
+  ...twoStyles(settings, set),
+  ...margin(settings),
+  ...plaintext(settings, listeners),
+  ...unproven(settings, listeners),
+]
+
+const twoStyles = ({ listeners, socketPath }: Settings, set: Readonly<Record<string, unknown>>): readonly Problem[] => {
+  const both = (keys: readonly string[], other: string) =>
+    keys
+      .filter((key) => key in set && set[key] !== null)
+      .map((path) => ({ path, message: `is set, and ${other} too: set one of them` }))
+  if (listeners) return both(['port', 'socketPath', 'endpoint'], 'listeners')
+  return socketPath === null ? [] : both(['port'], 'socketPath')
+}
+
+const margin = ({ rdt }: Settings): readonly Problem[] =>
+  rdt.expiryMarginMs < 3_600_000
+    ? []
+    : [{ path: 'rdt.expiryMarginMs', message: 'an RDT lives an hour: with this margin none could be reused' }]
+
+const plaintext = ({ insecureListen, tls }: Settings, listeners: readonly Listener[]): readonly Problem[] =>
+  insecureListen || tls.certFile !== null
+    ? []
+    : listeners.filter(offLoopback).map(({ host }) => ({
+        path: 'host',
+        message: `${host} is not loopback: tokens would cross the network in the clear. Set tls.certFile and tls.keyFile, or insecureListen: true if that is safe here`,
+      }))
+
+/** Where a sidecar with authority of its own would answer whoever reaches it; and proofs that nobody would be asked for. */
+const unproven = ({ sellers, auth, tls }: Settings, listeners: readonly Listener[]): readonly Problem[] => {
+  const byToken = auth.callerTokenFile !== null || auth.callers !== null
+  const problems: Problem[] = []
+  if (auth.createCallerTokenFile && auth.callerTokenFile === null)
+    problems.push({
+      path: 'auth.createCallerTokenFile',
+      message: 'is set, but auth.callerTokenFile does not say where',
+    })
+  if (!sellers && (byToken || auth.insecureAllowAnonymous)) {
+    const path = auth.insecureAllowAnonymous ? 'auth.insecureAllowAnonymous' : tokenKey(auth)
+    problems.push({
+      path,
+      message: 'is about callers of managed sellers, and there are none: set sellers, or leave it out',
+    })
+  }
+  if (!sellers) return problems
+  if (auth.insecureAllowAnonymous && byToken)
+    problems.push({
+      path: 'auth.insecureAllowAnonymous',
+      message: `is set, and ${tokenKey(auth)} too: set one of them`,
+    })
+  const open = listeners.some(({ socketPath }) => socketPath === undefined)
+  if (open && !byToken && tls.clientCaFile === null && !auth.insecureAllowAnonymous)
+    problems.push({ path: 'sellers', message: NEEDS_PROOF })
+  return problems
+}
+
+const NEEDS_PROOF =
+  'whoever reaches the listener could call in their name. Set auth.callerTokenFile, tls.clientCaFile, a socketPath, or auth.insecureAllowAnonymous: true if that is safe here'
+
+const tokenKey = ({ callerTokenFile }: Settings['auth']): string =>
+  callerTokenFile === null ? 'auth.callers' : 'auth.callerTokenFile'
+
+/** What is unsafe, and what the operator has said to be right. */
+export const insecurities = (settings: Settings, listeners: readonly Listener[]): readonly Problem[] => {
+  const { sellers, auth, lwa, tls } = settings
+  const warnings: Problem[] = []
+  if (tls.certFile === null && listeners.some(offLoopback))
+    warnings.push({ path: 'insecureListen', message: 'tokens may cross the network in the clear' })
+  if (sellers && auth.insecureAllowAnonymous) {
+    const message = 'whoever reaches the data listener may call in the name of every seller'
+    warnings.push({ path: 'auth.insecureAllowAnonymous', message })
+  }
+  if (sellers && lwa.endpoint.startsWith('http:'))
+    warnings.push({ path: 'lwa.endpoint', message: 'client secrets and refresh tokens leave in the clear' })
+  return warnings
+}
+
+/** A listener that others than this machine can reach. */
+export const offLoopback = ({ host, socketPath }: Pick<Listener, 'host' | 'socketPath'>): boolean =>
+  socketPath === undefined && host !== 'localhost' && host !== '::1' && !/^127(\.\d{1,3}){3}$/.test(host)

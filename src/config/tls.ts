@@ -1,0 +1,48 @@
+/** Certificate and key of the data listeners: read, and tried. */
+import { createSecureContext } from 'node:tls'
+import { systemCode } from '../sp-api/errors.ts'
+import { type Findings, readText, warnIfOpen } from './files.ts'
+import type { Settings } from './schema.ts'
+import { type Secret, secretOf } from './secrets.ts'
+
+export type TlsConfig = {
+  /** PEM, the chain. */
+  readonly cert: string
+  readonly key: Secret
+  /** PEM: who calls must show a certificate of one of these authorities. */
+  readonly clientCa: string | undefined
+}
+
+/** Undefined where no certificate is configured, or something is wrong with it. */
+export const tlsOf = ({ tls }: Settings, found: Findings): TlsConfig | undefined => {
+  const { certFile, keyFile, clientCaFile } = tls
+  if (certFile === null && keyFile === null && clientCaFile === null) return undefined
+  for (const [key, value] of Object.entries({ certFile, keyFile }))
+    if (value === null)
+      found.problems.push({ path: `tls.${key}`, message: 'is missing: TLS needs a certificate and its key' })
+  if (certFile === null || keyFile === null) return undefined
+  const cert = readText('tls.certFile', certFile, found)
+  const key = readText('tls.keyFile', keyFile, found)
+  const clientCa = clientCaFile === null ? undefined : readText('tls.clientCaFile', clientCaFile, found)
+  if (cert === undefined || key === undefined || (clientCaFile !== null && clientCa === undefined)) return undefined
+  warnIfOpen('tls.keyFile', keyFile, found)
+  const good =
+    accepted('tls.certFile', 'holds no certificate in PEM', () => createSecureContext({ cert }), found) &&
+    accepted('tls.keyFile', 'holds no key of tls.certFile', () => createSecureContext({ cert, key }), found) &&
+    (clientCa === undefined ||
+      accepted('tls.clientCaFile', 'holds no certificate in PEM', () => authorities(clientCa), found))
+  return good ? { cert, key: secretOf(key), clientCa } : undefined
+}
+
+// OpenSSL takes a file without any certificate for an empty list.
+const authorities = (ca: string) => createSecureContext({ ca, cert: ca })
+
+const accepted = (path: string, problem: string, attempt: () => unknown, { problems }: Findings): boolean => {
+  try {
+    attempt()
+    return true
+  } catch (error) {
+    problems.push({ path, message: `the file ${problem} (${systemCode(error)})` })
+    return false
+  }
+}
