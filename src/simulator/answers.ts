@@ -43,10 +43,10 @@ export const createAnswers = (parts: AnswerParts): Record<LogEntry['kind'], (ask
 })
 
 const answerLwa = ({ settings, tokens }: AnswerParts, { req, at, body, entry }: Asked): Answer => {
-  const grant = readGrant(req.method ?? '', req.headers['content-type'], body.toString('utf8'))
+  const { accessTokenSeconds: seconds, credentials } = settings.current()
+  const grant = readGrant(req.method ?? '', req.headers['content-type'], body.toString('utf8'), credentials)
   if ('refusal' in grant) return grant.refusal
   if (grant.holder.seller !== undefined) entry.seller = grant.holder.seller
-  const seconds = settings.current().accessTokenSeconds
   return grantAnswer(tokens.issueAccessToken(grant.holder, at, seconds * 1000), seconds, grant.refreshToken)
 }
 

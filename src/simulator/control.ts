@@ -26,6 +26,7 @@ const isNumber = (value: unknown): value is number => typeof value === 'number' 
 const positive = check('a number above 0', (value) => isNumber(value) && value > 0)
 const milliseconds = check('a number of milliseconds, 0 or more', (value) => isNumber(value) && value >= 0)
 const count = check('a whole number, 1 or more', (value) => isNumber(value) && Number.isInteger(value) && value >= 1)
+const text = check('a text, not empty', (value) => typeof value === 'string' && value !== '')
 
 const listOf =
   (item: Check): Check =>
@@ -50,6 +51,8 @@ const patchKeys: Readonly<Record<keyof ControlPatch, Check>> = {
   latencyMs: (name, value) => problemIn(name, value, latencyKeys),
   fail: listOf(failure),
   revoke: oneOf('rdts', 'access-tokens', 'all'),
+  clientSecrets: listOf(text),
+  revokeRefreshTokens: listOf(text),
   denyElements: listOf(oneOf('buyerInfo', 'shippingAddress', 'buyerTaxInformation')),
   denyOperations: listOf(check('the id of a simulated operation', (id) => operations.some((known) => known.id === id))),
   expiresIn: oneOf('normal', 'missing', 'absurd', 'string'),

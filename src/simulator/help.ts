@@ -23,10 +23,16 @@ In another terminal (B is this address):
   curl -s $B/_simulator/control -d '{"fail":[{"on":"mint","times":2,"as":503}],"rdtSeconds":60}'
   curl -s $B/_simulator/log
 
+  # rotate the client secret: both are taken, then the new one only; revoke a refresh token
+  curl -s $B/_simulator/control -d '{"clientSecrets":["simulated-secret","new-secret"]}'
+  curl -s $B/_simulator/control -d '{"clientSecrets":["new-secret"],"revokeRefreshTokens":["Atzr|seller-a"]}'
+  curl -s $B/_simulator/control -d '{"reset":true}'
+
   # for tests of streaming
   curl -s $B/_simulator/bytes/1000000 | wc -c
   curl -s $B/_simulator/echo -H 'content-type: text/plain' --data-binary 'said back'
 
-Credentials: client id amzn1.application-oa2-client.<any>, secret simulated-secret, refresh token Atzr|<any seller id>.
+Credentials: client id amzn1.application-oa2-client.<any>, secret simulated-secret, refresh token Atzr|<any seller id>;
+Atzr|<the same seller id>~<anything> is another refresh token of that seller.
 Everything else is in docs/simulator.md.
 `

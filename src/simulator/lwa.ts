@@ -1,6 +1,7 @@
 /**
  * Login with Amazon's token endpoint: who may have an access token, and the OAuth errors for everyone else.
- * There is no registry: a refresh token names its selling partner (`Atzr|<seller id>`), a client id its application.
+ * There is no registry: a refresh token names its selling partner (`Atzr|<seller id>`, `Atzr|<seller id>~<anything>` for
+ * more of them), a client id its application.
  */
 import { readJson } from './calls.ts'
 import { type Answer, json, oauthError } from './errors.ts'
@@ -10,15 +11,26 @@ import type { Holder } from './tokens.ts'
 export const DEFAULT_APP = 'simulator'
 
 const CLIENT_ID = 'amzn1.application-oa2-client.'
-const CLIENT_SECRET = 'simulated-secret'
 const REFRESH_TOKEN = 'Atzr|'
+const INVALID_REFRESH_TOKEN = 'The request has an invalid grant parameter : refresh_token'
+
+/** What is valid at the moment. */
+export type Credentials = {
+  readonly clientSecrets: ReadonlySet<string>
+  readonly revokedRefreshTokens: ReadonlySet<string>
+}
 
 export type Grant =
   | { readonly holder: Holder; readonly refreshToken: string | undefined }
   | { readonly refusal: Answer }
 
 /** Reads a token request. @param contentType the header as it came */
-export const readGrant = (method: string, contentType: string | undefined, body: string): Grant => {
+export const readGrant = (
+  method: string,
+  contentType: string | undefined,
+  body: string,
+  credentials: Credentials,
+): Grant => {
   if (method !== 'POST') return refuse(400, 'invalid_request', 'The request method must be POST')
   const form = readForm(contentType ?? '', body)
   if (form === undefined) {
@@ -26,7 +38,7 @@ export const readGrant = (method: string, contentType: string | undefined, body:
   }
   const missing = ['grant_type', 'client_id', 'client_secret'].find((name) => !form.get(name))
   if (missing !== undefined) return missingParameter(missing)
-  return authenticate(form)
+  return authenticate(form, credentials)
 }
 
 /** The answer with a token in it. @param seconds its lifetime */
@@ -51,22 +63,23 @@ const readForm = (contentType: string, body: string): URLSearchParams | undefine
   return new URLSearchParams(Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, String(value)])))
 }
 
-const authenticate = (form: URLSearchParams): Grant => {
+const authenticate = (form: URLSearchParams, credentials: Credentials): Grant => {
   const clientId = form.get('client_id') ?? ''
   const app = clientId.slice(CLIENT_ID.length)
-  if (!clientId.startsWith(CLIENT_ID) || app === '' || form.get('client_secret') !== CLIENT_SECRET) {
+  const secretFits = credentials.clientSecrets.has(form.get('client_secret') ?? '')
+  if (!clientId.startsWith(CLIENT_ID) || app === '' || !secretFits) {
     return refuse(401, 'invalid_client', 'Client authentication failed')
   }
   if (app.startsWith('unauthorized')) {
     return refuse(400, 'unauthorized_client', 'Not authorized for requested operation')
   }
-  return readGrantType(form, app)
+  return readGrantType(form, app, credentials.revokedRefreshTokens)
 }
 
-const readGrantType = (form: URLSearchParams, app: string): Grant => {
+const readGrantType = (form: URLSearchParams, app: string, revoked: ReadonlySet<string>): Grant => {
   switch (form.get('grant_type')) {
     case 'refresh_token':
-      return readRefreshToken(form.get('refresh_token') ?? '', app)
+      return readRefreshToken(form.get('refresh_token') ?? '', app, revoked)
     case 'client_credentials':
       return form.get('scope')
         ? { holder: { app, seller: undefined }, refreshToken: undefined }
@@ -80,13 +93,20 @@ const readGrantType = (form: URLSearchParams, app: string): Grant => {
   }
 }
 
-const readRefreshToken = (token: string, app: string): Grant => {
+const readRefreshToken = (token: string, app: string, revoked: ReadonlySet<string>): Grant => {
   if (token === '') return missingParameter('refresh_token')
-  const seller = token.slice(REFRESH_TOKEN.length)
-  if (!token.startsWith(REFRESH_TOKEN) || seller === '') {
-    return refuse(400, 'invalid_grant', 'The request has an invalid grant parameter : refresh_token')
+  const seller = sellerIn(token)
+  if (seller === undefined) return refuse(400, 'invalid_grant', INVALID_REFRESH_TOKEN)
+  if (revoked.has(token)) {
+    const cause = "User may have revoked or didn't grant the permission."
+    return refuse(400, 'invalid_grant', `${INVALID_REFRESH_TOKEN}. ${cause}`)
   }
   return { holder: { app, seller }, refreshToken: token }
+}
+
+const sellerIn = (refreshToken: string): string | undefined => {
+  const [seller = ''] = refreshToken.slice(REFRESH_TOKEN.length).split('~')
+  return refreshToken.startsWith(REFRESH_TOKEN) && seller !== '' ? seller : undefined
 }
 
 const missingParameter = (name: string): Grant =>

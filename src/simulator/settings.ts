@@ -1,8 +1,9 @@
 /**
- * What the controls have set: lifetimes, the usage plan, latencies, denied roles and the queue of failures to come.
- * Takes patches that control.ts has found valid; knows nothing of tokens, buckets or the log.
+ * What the controls have set: lifetimes, the usage plan, latencies, LWA's secrets, denied roles and the queue of
+ * failures to come. Takes patches that control.ts has found valid; knows nothing of tokens, buckets or the log.
  */
 import type { Plan } from './bucket.ts'
+import type { Credentials } from './lwa.ts'
 import type { ControlPatch, Failure, FailureKind, LogEntry } from './types.ts'
 
 type Kind = LogEntry['kind']
@@ -12,6 +13,7 @@ type Values = {
   readonly rdtSeconds: number
   readonly plan: Plan
   readonly latencyMs: Readonly<Record<Kind, number>>
+  readonly credentials: Credentials
   readonly deniedElements: ReadonlySet<string>
   readonly deniedOperations: ReadonlySet<string>
   readonly expiresIn: 'normal' | 'missing' | 'absurd' | 'string'
@@ -29,6 +31,7 @@ const DEFAULTS: Values = {
   rdtSeconds: 3600,
   plan: { ratePerSecond: 1, burst: 10 },
   latencyMs: { lwa: 0, mint: 0, call: 0 },
+  credentials: { clientSecrets: new Set(['simulated-secret']), revokedRefreshTokens: new Set() },
   deniedElements: new Set(),
   deniedOperations: new Set(),
   expiresIn: 'normal',
@@ -63,7 +66,13 @@ const patched = (before: Values, patch: ControlPatch): Values => ({
     burst: patch.mintBurst ?? before.plan.burst,
   },
   latencyMs: { ...before.latencyMs, ...patch.latencyMs },
-  deniedElements: patch.denyElements === undefined ? before.deniedElements : new Set(patch.denyElements),
-  deniedOperations: patch.denyOperations === undefined ? before.deniedOperations : new Set(patch.denyOperations),
+  credentials: {
+    clientSecrets: setOf(patch.clientSecrets) ?? before.credentials.clientSecrets,
+    revokedRefreshTokens: setOf(patch.revokeRefreshTokens) ?? before.credentials.revokedRefreshTokens,
+  },
+  deniedElements: setOf(patch.denyElements) ?? before.deniedElements,
+  deniedOperations: setOf(patch.denyOperations) ?? before.deniedOperations,
   expiresIn: patch.expiresIn ?? before.expiresIn,
 })
+
+const setOf = (list: readonly string[] | undefined): ReadonlySet<string> | undefined => list && new Set(list)

@@ -65,6 +65,10 @@ export type ControlPatch = {
   readonly fail?: readonly Failure[]
   /** Every token of the kind issued so far answers as revoked from now on. */
   readonly revoke?: 'rdts' | 'access-tokens' | 'all'
+  /** The client secrets LWA accepts, two during a rotation; any other is `invalid_client`. Default `simulated-secret`. */
+  readonly clientSecrets?: readonly string[]
+  /** Replaces the list of refresh tokens LWA answers `invalid_grant`. Access tokens had with them stay valid. Default none. */
+  readonly revokeRefreshTokens?: readonly string[]
   /** Data elements the application has no role for: a mint that asks for one is refused, naming it. */
   readonly denyElements?: readonly string[]
   /** Operation ids the application has no role for: mints are refused, the call itself answers 403. */

@@ -111,6 +111,60 @@ describe("the simulator's Login with Amazon", () => {
     assert.deepEqual([answer.status, answer.body.error], [400, 'invalid_request'])
   })
 
+  it('takes several refresh tokens of one seller, told apart after a ~', async () => {
+    const world = setUp()
+    const { body } = await ask(world, { ...GOOD, refresh_token: 'Atzr|seller-b~2~x' })
+    assert.equal(body.refresh_token, 'Atzr|seller-b~2~x')
+    const answer = await world.call(body.access_token, 'GET', '/sellers/v1/marketplaceParticipations')
+    assert.equal(answer.body.payload[0].storeName, 'seller-b')
+  })
+
+  it('takes the client secrets the controls name, two during a rotation, and no other', async () => {
+    const world = setUp()
+    const errors = async () => {
+      const answers = []
+      for (const client_secret of ['simulated-secret', 'new-secret']) {
+        const { status, body } = await ask(world, { ...GOOD, client_secret })
+        answers.push(body.error ?? status)
+      }
+      return answers
+    }
+    assert.deepEqual(await errors(), [200, 'invalid_client'])
+    world.sim.control({ clientSecrets: ['simulated-secret', 'new-secret'] })
+    assert.deepEqual(await errors(), [200, 200])
+    world.sim.control({ clientSecrets: ['new-secret'] })
+    world.sim.control({ revokeRefreshTokens: [] })
+    assert.deepEqual(await errors(), ['invalid_client', 200])
+    world.sim.control({ clientSecrets: [] })
+    assert.deepEqual(await errors(), ['invalid_client', 'invalid_client'])
+    world.sim.control({ reset: true })
+    assert.deepEqual(await errors(), [200, 'invalid_client'])
+  })
+
+  it('refuses the refresh tokens the controls revoke, and no other of the same seller', async () => {
+    const world = setUp()
+    const statuses = async () => {
+      const answers = []
+      for (const refresh_token of ['Atzr|seller-b', 'Atzr|seller-b~2']) {
+        answers.push((await ask(world, { ...GOOD, refresh_token })).status)
+      }
+      return answers
+    }
+    const { body } = await ask(world, GOOD)
+    world.sim.control({ revokeRefreshTokens: ['Atzr|seller-b'] })
+    assert.deepEqual(await statuses(), [400, 200])
+    assert.deepEqual((await ask(world, GOOD)).body, {
+      error: 'invalid_grant',
+      error_description:
+        "The request has an invalid grant parameter : refresh_token. User may have revoked or didn't grant the permission.",
+    })
+    assert.equal((await world.call(body.access_token, 'GET', ORDER)).status, 200, 'the access token lives on')
+    world.sim.control({ revokeRefreshTokens: ['Atzr|seller-b~2'] })
+    assert.deepEqual(await statuses(), [200, 400])
+    world.sim.control({ reset: true })
+    assert.deepEqual(await statuses(), [200, 200])
+  })
+
   it('gives lifetimes as the controls say', async () => {
     const world = setUp()
     world.sim.control({ accessTokenSeconds: 60 })
