@@ -42,11 +42,10 @@ export const createAnswers = (parts: AnswerParts): Record<LogEntry['kind'], (ask
   call: (asked) => answerOperation(parts, asked),
 })
 
-const answerLwa = ({ settings, tokens }: AnswerParts, { req, at, body, entry }: Asked): Answer => {
+const answerLwa = ({ settings, tokens }: AnswerParts, { req, at, body }: Asked): Answer => {
   const { accessTokenSeconds: seconds, credentials } = settings.current()
   const grant = readGrant(req.method ?? '', req.headers['content-type'], body.toString('utf8'), credentials)
   if ('refusal' in grant) return grant.refusal
-  if (grant.holder.seller !== undefined) entry.seller = grant.holder.seller
   return grantAnswer(tokens.issueAccessToken(grant.holder, at, seconds * 1000), seconds, grant.refreshToken)
 }
 

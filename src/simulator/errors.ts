@@ -3,12 +3,13 @@
  * them is send.ts. Key order differs between texts as it does at Amazon: clients must parse, not compare.
  */
 
-/** A whole answer, ready to be sent; `pii` says that personal data is in it. */
+/** A whole answer, ready to be sent; `pii` says that personal data is in it, `error` which OAuth error. */
 export type Answer = {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
   readonly pii: boolean
+  readonly error?: string
 }
 
 /** A JSON answer. */
@@ -70,5 +71,7 @@ export const edgeRefusal = (): Answer => ({
 })
 
 /** An OAuth error as Login with Amazon sends them (RFC 6749 section 5.2). */
-export const oauthError = (status: number, error: string, description: string): Answer =>
-  json(status, { error, error_description: description }, { 'cache-control': 'no-store' })
+export const oauthError = (status: number, error: string, description: string): Answer => ({
+  ...json(status, { error, error_description: description }, { 'cache-control': 'no-store' }),
+  error,
+})

@@ -45,8 +45,11 @@ export const createLog = (): Log => {
   }
 }
 
-/** Takes anything that looks like an LWA or restricted data token out of a text. */
-const withoutTokens = (text: string): string => text.replace(/At(za|zr|z\.sprdt)(\||%7C)[^\s"'\\&,;]*/gi, '<removed>')
+/** Takes anything that looks like an LWA or restricted data token, and a client secret by its name, out of a text. */
+const withoutTokens = (text: string): string =>
+  text
+    .replace(/At(za|zr|z\.sprdt)(\||%7C)[^\s"'\\&,;]*/gi, '<removed>')
+    .replace(/(client_secret=)[^\s"'\\&,;]*/gi, '$1<removed>')
 
 /** A copy of a parsed body without tokens; undefined for one that cannot be written down again (nested too deeply). */
 export const safeCopy = (body: unknown): unknown => {

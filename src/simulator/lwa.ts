@@ -41,6 +41,12 @@ export const readGrant = (
   return authenticate(form, credentials)
 }
 
+/** The seller a token request names, whether it is granted or not; undefined where it names none. */
+export const sellerOf = (contentType: string | undefined, body: string): string | undefined => {
+  const form = readForm(contentType ?? '', body)
+  return form?.get('grant_type') === 'refresh_token' ? sellerIn(form.get('refresh_token') ?? '') : undefined
+}
+
 /** The answer with a token in it. @param seconds its lifetime */
 export const grantAnswer = (token: string, seconds: number, refreshToken: string | undefined): Answer =>
   json(

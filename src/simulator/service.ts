@@ -9,6 +9,7 @@ import { readBody } from './body.ts'
 import { readJson } from './calls.ts'
 import { type Answer, tooLarge } from './errors.ts'
 import { type Log, type OpenEntry, safeCopy } from './log.ts'
+import { sellerOf } from './lwa.ts'
 import { matchOperation } from './operations.ts'
 import { failureAnswer, reset, send, sendCut } from './send.ts'
 import { readTarget, type Target } from './target.ts'
@@ -36,6 +37,7 @@ export const createService = (parts: ServiceParts): RequestListener => {
     const body = await readBody(req)
     entry.bodyBytes = body.bytes
     if (kind === 'mint') entry.mint = safeCopy(readJson(body.content))
+    if (kind === 'lwa') noteSeller(entry, sellerOf(req.headers['content-type'], body.content.toString('utf8')))
     if (body.outcome === 'aborted') return
     const failure = settings.nextFailure(kind)
     const asked = { req, at, target, match, token, body: body.content, entry }
@@ -72,8 +74,12 @@ const presented = (req: IncomingMessage): string | undefined => {
 
 const note = (entry: OpenEntry, token: Inspection, operation: string | undefined): void => {
   entry.token = token.kind
-  if (token.seller !== undefined) entry.seller = token.seller
+  noteSeller(entry, token.seller)
   if (operation !== undefined) entry.operation = operation
+}
+
+const noteSeller = (entry: OpenEntry, seller: string | undefined): void => {
+  if (seller !== undefined) entry.seller = seller
 }
 
 /** Completes the log entry before the first byte leaves: who has the answer finds it in the log. */
@@ -87,6 +93,7 @@ const finish = (
   if (answer === undefined || res.destroyed) return
   entry.status = answer.status
   entry.pii = answer.pii
+  if (answer.error !== undefined) entry.error = answer.error
   if (failure === 'cut') sendCut(res, answer)
   else send(res, answer)
 }

@@ -37,7 +37,10 @@ export type LogEntry = {
   readonly status: number
   /** What kind of token the call presented in `x-amz-access-token`. */
   readonly token: TokenKind
+  /** Whom the token speaks for; for kind `lwa`, whom the refresh token names, granted or not. */
   readonly seller?: string
+  /** For kind `lwa`: the OAuth error of the answer, e.g. `invalid_client`. */
+  readonly error?: string
   /** Personal data was in the answer. */
   readonly pii: boolean
   /** For kind `mint`: the body that was read. */

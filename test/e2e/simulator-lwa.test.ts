@@ -165,6 +165,38 @@ describe("the simulator's Login with Amazon", () => {
     assert.deepEqual(await statuses(), [200, 200])
   })
 
+  it('tells the log whom a request was for and which OAuth error it had, and no secret', async () => {
+    const world = setUp()
+    const { grant_type: _, refresh_token: __, ...client } = GOOD
+    world.sim.control({ clientSecrets: ['CANARY-1'], revokeRefreshTokens: ['Atzr|seller-b~CANARY-2'] })
+    const asked = { ...GOOD, client_secret: 'CANARY-1' }
+    await ask(world, asked)
+    await ask(world, { ...asked, refresh_token: 'Atzr|seller-b~CANARY-2' })
+    await ask(world, { ...asked, client_secret: 'CANARY-3' })
+    await request(world.sim.handle)
+      .post(LWA_PATH)
+      .send({ ...asked, client_secret: 'CANARY-3' })
+    await ask(world, { ...asked, refresh_token: 'CANARY-4' })
+    await ask(world, { ...client, client_secret: 'CANARY-1', grant_type: 'client_credentials', scope: 'any' })
+    await request(world.sim.handle).post(`${LWA_PATH}?client_secret=CANARY-5&refresh_token=Atzr%7CCANARY-6`)
+    world.sim.control({ fail: [{ on: 'lwa', times: 1, as: 429 }] })
+    await ask(world, asked)
+    assert.deepEqual(
+      world.sim.log().map(({ status, seller, error }) => [status, seller, error]),
+      [
+        [200, 'seller-b', undefined],
+        [400, 'seller-b', 'invalid_grant'],
+        [401, 'seller-b', 'invalid_client'],
+        [401, 'seller-b', 'invalid_client'],
+        [400, undefined, 'invalid_grant'],
+        [200, undefined, undefined],
+        [400, undefined, 'invalid_request'],
+        [429, 'seller-b', 'slow_down'],
+      ],
+    )
+    assert.doesNotMatch(JSON.stringify(world.sim.log()), /CANARY/)
+  })
+
   it('gives lifetimes as the controls say', async () => {
     const world = setUp()
     world.sim.control({ accessTokenSeconds: 60 })
