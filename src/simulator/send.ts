@@ -33,7 +33,7 @@ export const reset = (res: ServerResponse): void => {
 /** What a failing request is answered instead of the truth; undefined for those that answer nothing, or the half of it. */
 export const failureAnswer = (kind: FailureKind, on: LogEntry['kind']): Answer | undefined => {
   if (typeof kind === 'number') return on === 'lwa' ? oauthFailure(kind) : apiFailure(kind)
-  return falseAnswers[kind]?.()
+  return falseAnswers[kind]?.(on)
 }
 
 const writeHead = (res: ServerResponse, { status, headers, body }: Answer): void => {
@@ -48,8 +48,8 @@ const text = (contentType: string, body: string): Answer => ({
   pii: false,
 })
 
-const falseAnswers: Partial<Record<FailureKind, () => Answer>> = {
-  garbage: () => text('application/json', '{"restrictedDataTok'),
+const falseAnswers: Partial<Record<FailureKind, (on: LogEntry['kind']) => Answer>> = {
+  garbage: (on) => text('application/json', on === 'lwa' ? '{"access_tok' : '{"restrictedDataTok'),
   html: () => text('text/html', '<html><body>Simulated maintenance page</body></html>'),
   empty: () => text('application/json', '{}'),
 }

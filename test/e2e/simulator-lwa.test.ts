@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import request from 'supertest'
-import { DENIED, errorOf, LWA_PATH, ORDER, setUp } from '../support/simulator-client.ts'
+import type { FailureKind, Simulator } from '../../src/simulator/types.ts'
+import { until } from '../support/many.ts'
+import { DENIED, errorOf, LWA_PATH, ORDER, raw, setUp } from '../support/simulator-client.ts'
 
 const GOOD = {
   grant_type: 'refresh_token',
@@ -208,3 +210,61 @@ describe("the simulator's Login with Amazon", () => {
     assert.equal((await world.call(body.access_token, 'GET', ORDER)).status, 403)
   })
 })
+
+describe("failures of the simulator's Login with Amazon on purpose", () => {
+  const outcomes: readonly [FailureKind, number, RegExp, string?][] = [
+    [400, 400, /^\{"error":"invalid_grant","error_description":".+"\}$/, 'invalid_grant'],
+    [401, 401, /^\{"error":"invalid_client","error_description":".+"\}$/, 'invalid_client'],
+    [403, 403, /^\{"error":"invalid_request","error_description":".+"\}$/, 'invalid_request'],
+    [404, 404, /^\{"error":"invalid_request","error_description":".+"\}$/, 'invalid_request'],
+    [415, 415, /^\{"error":"invalid_request","error_description":".+"\}$/, 'invalid_request'],
+    [429, 429, /^\{"error":"slow_down","error_description":".+"\}$/, 'slow_down'],
+    [500, 500, /^\{"error":"server_error","error_description":".+"\}$/, 'server_error'],
+    [503, 503, /^\{"error":"server_error","error_description":".+"\}$/, 'server_error'],
+    ['garbage', 200, /^\{"access_tok$/],
+    ['html', 200, /^<html>/],
+    ['empty', 200, /^\{\}$/],
+    ['cut', 200, /\{"access_token":"Atza[^"]+$/],
+    ['reset', 0, /^no answer$/],
+    ['hang', 0, /^no answer$/],
+  ]
+  for (const [as, status, body, error] of outcomes) {
+    it(`play ${as}, once, and tell the log whose request it was`, async (t) => {
+      const { sim } = setUp()
+      t.after(sim.close)
+      const post = await posting(sim)
+      sim.control({ fail: [{ on: 'lwa', times: 1, as }] })
+      const answering = post()
+      if (as === 'hang') {
+        await until(() => (sim.log()[0]?.bodyBytes ?? 0) > 0)
+        const next = await post()
+        assert.match(next, /"access_token"/)
+        await sim.close()
+      }
+      assert.match(await answering, body)
+      const [entry] = sim.log()
+      assert.deepEqual([entry?.kind, entry?.status, entry?.seller, entry?.error], ['lwa', status, 'seller-b', error])
+      if (as !== 'hang') assert.match(await post(), /"access_token"/)
+    })
+  }
+
+  it('or slowness: latencyMs.lwa holds the answer back', async () => {
+    const world = setUp()
+    world.sim.control({ latencyMs: { lwa: 60 } })
+    const started = performance.now()
+    assert.equal((await ask(world, GOOD)).status, 200)
+    assert.ok(performance.now() - started >= 55)
+  })
+})
+
+/** Asks the listening simulator for a token over a connection of its own; resolves to the body, or to what came of it. */
+const posting = async (sim: Simulator): Promise<() => Promise<string>> => {
+  const base = await sim.listen()
+  const form = new URLSearchParams(GOOD).toString()
+  const head = `POST ${LWA_PATH} HTTP/1.1\r\nHost: lwa\r\nConnection: close\r\n`
+  const fields = `Content-Type: application/x-www-form-urlencoded\r\nContent-Length: ${form.length}\r\n\r\n`
+  return async () => {
+    const answer = await raw(base, head + fields + form).catch(() => '')
+    return answer === '' ? 'no answer' : answer.slice(answer.indexOf('\r\n\r\n') + 4)
+  }
+}
