@@ -1,44 +1,76 @@
-/** The sidecar's listeners on node:http: how they open, how they drain. */
+/** The sidecar's listeners on node:http and node:https: how they open, how they drain. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createRoute } from './app.ts'
+import type { TlsConfig } from './config/tls.ts'
 import type { Handler } from './proxy/handle.ts'
+import { clearSocket, closeToOthers } from './socket-file.ts'
 
-export type Address = { readonly host: string; readonly port: number }
+/** Where a listener is, or is to be. */
+export type Address =
+  | { readonly host: string; readonly port: number; readonly socketPath?: undefined }
+  | { readonly socketPath: string; readonly host?: undefined; readonly port?: undefined }
 
 const TIMES = {
   keepAliveTimeout: 75_000, // longer than callers' pools keep a connection, so that it is they who close it
   requestTimeout: 0, // bodies of any size, at any speed; headersTimeout stays
 }
 
-export const createDataServer = (handler: Handler, maxHeaderSize: number): Server => {
+export type DataServerOptions = {
+  readonly handler: Handler
+  readonly maxHeaderSize: number
+  /** Undefined: plaintext. */
+  readonly tls: TlsConfig | undefined
+  /** A connection that came to nothing: no TLS, an old version, no certificate of ours. */
+  readonly onHandshakeFailed: (error: unknown) => void
+}
+
+export const createDataServer = ({ handler, maxHeaderSize, tls, onHandshakeFailed }: DataServerOptions) => {
   const serve = (req: IncomingMessage, res: ServerResponse): void => {
     handler.handle(req, res).catch((error: unknown) => handler.fail(res, error))
   }
   const route = createRoute(serve)
-  const server = createServer({ maxHeaderSize, ...TIMES }, route)
+  const options = { maxHeaderSize, ...TIMES }
+  const server = tls ? createTlsServer({ ...options, ...contextOf(tls) }, route) : createServer(options, route)
   server.on('checkExpectation', route) // Node would answer 417 itself, told and counted by nobody
+  server.on('tlsClientError', onHandshakeFailed)
   server.maxHeadersCount = 0 // bounded by bytes; a count would drop headers silently
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => handler.refuse(socket as Socket, error.code))
   return server
 }
 
+/** For connections from now on. */
+export const changeCertificate = (server: Server | TlsServer, tls: TlsConfig | undefined): void => {
+  if (tls && 'setSecureContext' in server) server.setSecureContext(contextOf(tls))
+}
+
+const contextOf = ({ cert, key, clientCa }: TlsConfig) => ({
+  cert,
+  key: key.reveal(),
+  minVersion: 'TLSv1.2' as const,
+  ...(clientCa !== undefined && { ca: clientCa, requestCert: true, rejectUnauthorized: true }),
+})
+
 /** Rejects where the address cannot be had. */
-export const open = (server: Server, { host, port }: Address): Promise<void> =>
-  new Promise((resolve, reject) => {
+export const open = async (server: Server | TlsServer, { host, port, socketPath }: Address): Promise<void> => {
+  if (socketPath !== undefined) await clearSocket(socketPath)
+  await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, host, () => {
+    server.listen(socketPath === undefined ? { host, port } : { path: socketPath }, () => {
       server.off('error', reject)
       resolve()
     })
   })
+  if (socketPath !== undefined) closeToOthers(socketPath)
+}
 
 /**
  * Takes no more connections and closes idle ones; resolves when nothing is in flight, or when `maxMs` is over. Connections may be
  * left on which no call ever came: Node does not count them among the idle.
  */
-export const drained = async (server: Server, inFlight: () => number, maxMs: number): Promise<void> => {
+export const drained = async (server: Server | TlsServer, inFlight: () => number, maxMs: number): Promise<void> => {
   const until = performance.now() + maxMs
   server.close()
   do await delay(EVERY_MS)
@@ -47,7 +79,8 @@ export const drained = async (server: Server, inFlight: () => number, maxMs: num
 const EVERY_MS = 50
 
 /** Where it listens: the port it was given for 0. */
-export const addressOf = (server: Server, { host }: Pick<Address, 'host'>): Address => {
+export const addressOf = (server: Server | TlsServer, { host, socketPath }: Address): Address => {
+  if (socketPath !== undefined) return { socketPath }
   const address = server.address()
   return { host, port: typeof address === 'object' && address ? address.port : 0 }
 }

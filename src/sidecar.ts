@@ -3,17 +3,24 @@ import { createHash } from 'node:crypto'
 import { createServer } from 'node:http'
 import { createAdmin } from './admin/admin.ts'
 import { changedKeys, needingRestart } from './config/changes.ts'
+import { offLoopback } from './config/contradictions.ts'
 import type { Config, LoadResult } from './config/load.ts'
-import { createHandler, type Rules } from './proxy/handle.ts'
+import { createLwaApi } from './lwa/lwa-api.ts'
+import { createSellers } from './lwa/sellers.ts'
+import { createPoster } from './post.ts'
+import { type AdmissionRules, hostIn } from './proxy/admission.ts'
+import { type Callers, createCallers } from './proxy/callers.ts'
+import { createHandler } from './proxy/handle.ts'
+import { createBreaker } from './rdt/breaker.ts'
 import { createBroker } from './rdt/broker.ts'
 import { createTokenCache } from './rdt/cache.ts'
-import { createCredentials } from './rdt/credential.ts'
+import { type Credential, createCredentials } from './rdt/credential.ts'
 import { createMinter } from './rdt/minter.ts'
 import { type RestrictedResource, resourcesIn } from './rdt/need.ts'
 import { createRefusals } from './rdt/refusals.ts'
 import { createTokensApi } from './rdt/tokens-api.ts'
 import { createDocuments } from './reports/documents.ts'
-import { type Address, addressOf, createDataServer, drained, open } from './servers.ts'
+import { type Address, addressOf, changeCertificate, createDataServer, drained, open } from './servers.ts'
 import { createCatalogue } from './sp-api/operations.ts'
 import { operationOf } from './sp-api/recognise.ts'
 import { type ConfiguredBy, createEvents } from './telemetry/events.ts'
@@ -49,7 +56,6 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
   const logger = overrides.logger ?? createLogger(settings.log)
   const userAgent = `rdt-sidecar/${runtime.version}`
   let config = initial
-  let rules = rulesOf(config)
   const routeOf = (resource: Pick<RestrictedResource, 'method' | 'path'>): string =>
     operationOf(rules.catalogue, resource)?.id ?? 'other'
 
@@ -59,6 +65,8 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
     callsInFlight: () => callsInFlight(),
     cacheEntries: () => cache.size(),
     queueLength: () => minter.queued(),
+    secretUse: () => [...sellers.lastUse(), ...callers.lastUse()],
+    insecureListeners: initial.tls ? 0 : listeners.filter(offLoopback).length,
   })
   const events = createEvents({ metrics, logger, operationOf: routeOf, now })
   const { maxEntries } = settings.cache
@@ -66,7 +74,9 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
   const cache = createTokenCache({ maxEntries, expiryMarginMs, now, onEviction: events.tokenEvicted })
   const refusals = createRefusals({ maxEntries: REMEMBERED, now })
   const { timeoutMs } = settings.mint
-  const tokensApi = createTokensApi({ fetch: overrides.fetch ?? fetch, timeoutMs, userAgent })
+  const poster = (ms: number) => createPoster({ fetch: overrides.fetch ?? fetch, timeoutMs: ms, userAgent })
+  const mintPoster = poster(timeoutMs)
+  const tokensApi = createTokensApi(mintPoster)
   const minter = createMinter({
     tokensApi,
     plan: settings.mint,
@@ -93,9 +103,38 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
   })
 
   const credentials = createCredentials()
+  const lwaPoster = poster(settings.lwa.timeoutMs)
+  const sellers = createSellers({
+    credentials,
+    lwaApi: createLwaApi(lwaPoster, settings.lwa.endpoint),
+    breaker: createBreaker({ now, random }),
+    renewal: settings.rdt,
+    maxWaitMs: settings.mint.maxWaitMs,
+    eventsOf: (seller, credential) => ({
+      lwaAsked: (...asked) => events.lwaAsked({ seller, credential: credential().id }, ...asked),
+      tookOver: () => events.secretsChanged({ seller }, 'taken over'),
+      fellBack: () => events.secretsChanged({ seller }, 'fell back'),
+      reauthorised: () => {
+        broker.disown(credential().id)
+        events.secretsChanged({ seller }, 'reauthorised')
+      },
+      failed: events.failed,
+    }),
+    now,
+    random,
+  })
+  const callers = createCallers()
+  /** What of a configuration may change while the sidecar serves. */
+  const rulesOf = (one: Config) => {
+    callers.configure(one.callers)
+    return { ...plainRulesOf(one), ...admissionOf(one, sellers.configure(one.sellers), callers) }
+  }
+  let rules = rulesOf(config)
+
   const data = listeners.map((listener) => {
     const handler = createHandler({
       endpoint: listener.endpoint,
+      unix: listener.socketPath !== undefined,
       rules: () => rules,
       credentials,
       broker,
@@ -107,7 +146,13 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
       userAgent,
       now,
     })
-    return { listener, handler, server: createDataServer(handler, settings.limits.headerBytes) }
+    const server = createDataServer({
+      handler,
+      maxHeaderSize: settings.limits.headerBytes,
+      tls: listener.socketPath === undefined ? initial.tls : undefined,
+      onHandshakeFailed: events.handshakeFailed,
+    })
+    return { listener, handler, server }
   })
 
   const callsInFlight = (): number => data.reduce((sum, { handler }) => sum + handler.inFlight(), 0)
@@ -116,6 +161,7 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
     if (operation !== undefined && operation !== 'other' && !config.operations.some(({ id }) => id === operation))
       return undefined
     const rdts = broker.flush((key) => !operation || resourcesIn(key).some((one) => routeOf(one) === operation))
+    if (operation === undefined) sellers.forget()
     events.flushed(operation ?? 'all', rdts)
     return rdts
   }
@@ -173,6 +219,7 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
       }
       config = loaded.config
       rules = rulesOf(config)
+      for (const { server } of data) changeCertificate(server, config.tls)
       metrics.addRoutes(config.operations.map(({ id }) => id))
       const { log } = config.settings
       if (log.audit) logger.configure(log)
@@ -190,7 +237,9 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
         server.closeAllConnections()
         handler.close()
       }
-      tokensApi.close()
+      sellers.close()
+      mintPoster.close()
+      lwaPoster.close()
       adminServer.close()
       adminServer.closeAllConnections()
       return cut
@@ -201,8 +250,7 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
 /** Refusals, and report documents whose type is known: most of each. */
 const REMEMBERED = 10_000
 
-/** What of a configuration may change while the sidecar serves. */
-const rulesOf = ({ settings, operations }: Config): Rules & { readonly restrictedTypes: ReadonlySet<string> } => ({
+const plainRulesOf = ({ settings, operations }: Config) => ({
   catalogue: createCatalogue(operations),
   policy: settings.rdt,
   serveTokensApi: settings.mint.serveTokensApi,
@@ -210,6 +258,33 @@ const rulesOf = ({ settings, operations }: Config): Rules & { readonly restricte
   requestsInFlight: settings.limits.requestsInFlight,
   restrictedTypes: new Set(settings.reports.restrictedTypes),
 })
+
+/** `credentials`: of the sellers, in their order. */
+const admissionOf = (
+  { settings, listeners, ...config }: Config,
+  credentials: readonly Credential[],
+  callers: Callers,
+): AdmissionRules => {
+  const { auth, rdt } = settings
+  const sellers = config.sellers.flatMap(({ id, endpoint, isDefault, dataElements, scope }, i) => {
+    const credential = credentials[i]
+    const policy = { ...rdt, ...(dataElements && { dataElements }), ...(scope && { scope }) }
+    return credential ? [{ id, credential, endpoint, isDefault, policy }] : []
+  })
+  const endpoints = [...listeners, ...sellers].flatMap(({ endpoint }) => endpoint ?? [])
+  const hosts = [
+    ...['localhost', '127.0.0.1', '[::1]'],
+    ...listeners.flatMap(({ host }) => host ?? []),
+    ...endpoints.map(({ origin }) => new URL(origin).host), // some clients keep Amazon's name
+    ...auth.hosts,
+  ]
+  return {
+    sellers,
+    callers: config.callers.length > 0 ? callers : undefined,
+    allowForwarded: auth.allowForwarded,
+    hosts: new Set(hosts.map(hostIn)),
+  }
+}
 
 /** Tells two configurations apart without telling what is in them. */
 const fingerprint = ({ settings, operations }: Config): string =>

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Config, type LoadResult, loadConfig } from '../config/load.ts'
 import type { Runtime } from '../sidecar.ts'
+import { redact } from '../telemetry/logger.ts'
 import { UsageError } from './usage-error.ts'
 
 export type Io = {
@@ -31,7 +32,7 @@ export const load = ({ env }: Pick<Io, 'env'>, file = env['SIDECAR_CONFIG']): Lo
 /** Throws a UsageError that holds all problems at once. */
 export const accepted = (loaded: LoadResult): Config => {
   if (loaded.ok) return loaded.config
-  throw new UsageError(loaded.problems.map((problem) => `${problem.path}: ${problem.message}`).join('\n'))
+  throw new UsageError(redact(loaded.problems.map((problem) => `${problem.path}: ${problem.message}`).join('\n')))
 }
 
 export const configOf = (io: Pick<Io, 'env'>, file?: string): Config => accepted(load(io, file))

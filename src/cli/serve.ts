@@ -2,6 +2,8 @@
  * `serve`: runs the sidecar until it is told to stop; a drain that cut nothing exits 0. Configuration files that change, or
  * SIGHUP, have it read its configuration again.
  */
+import { makeCallerToken } from '../config/caller-token.ts'
+import type { LoadResult } from '../config/load.ts'
 import { createFileWatch } from '../config/watch.ts'
 import { createSidecar } from '../sidecar.ts'
 import { createLogger } from '../telemetry/logger.ts'
@@ -9,9 +11,13 @@ import { accepted, type Command, configFileFrom, load, runtimeOf } from './comma
 
 export const serve: Command = async (io) => {
   const file = configFileFrom(io)
-  const first = load(io, file)
+  let first = load(io, file)
+  if (makeCallerToken(first)) first = load(io, file)
   const config = accepted(first)
   const logger = createLogger(config.settings.log)
+  const warn = ({ warnings }: LoadResult): void => {
+    for (const { path, message } of warnings) logger.warn({}, `${path}: ${message}`)
+  }
   io.onExit(logger.flush)
   const runtime = runtimeOf(io)
   const sidecar = createSidecar(config, runtime, { logger })
@@ -21,6 +27,7 @@ export const serve: Command = async (io) => {
     const loaded = load(io, file)
     files.watch(loaded.files)
     sidecar.reload(loaded, by)
+    warn(loaded)
   }
   const files = createFileWatch(() => reload('file'))
   files.watch(first.files)
@@ -29,7 +36,7 @@ export const serve: Command = async (io) => {
   const addresses = await sidecar.listen()
   const endpoints = config.listeners.map(({ endpoint }) => endpoint.origin)
   logger.info({ ...runtime, ...addresses, endpoints }, 'serving')
-  if (config.settings.insecureListen) logger.warn({}, 'insecureListen: tokens may cross the network in the clear')
+  warn(first)
   await Promise.race([io.stopped, sidecar.stopAsked])
   logger.info({}, 'draining')
   const cut = await sidecar.close()

@@ -87,5 +87,5 @@ export const insecurities = (settings: Settings, listeners: readonly Listener[])
 }
 
 /** A listener that others than this machine can reach. */
-export const offLoopback = ({ host, socketPath }: Pick<Listener, 'host' | 'socketPath'>): boolean =>
-  socketPath === undefined && host !== 'localhost' && host !== '::1' && !/^127(\.\d{1,3}){3}$/.test(host)
+export const offLoopback = ({ host }: Listener): boolean =>
+  host !== undefined && host !== 'localhost' && host !== '::1' && !/^127(\.\d{1,3}){3}$/.test(host)

@@ -15,13 +15,11 @@ import { configSchema, type Settings } from './schema.ts'
 import { type SellerConfig, sellersOf } from './sellers.ts'
 import { type TlsConfig, tlsOf } from './tls.ts'
 
-/** `socketPath`: a Unix socket in the place of host and port. */
-export type Listener = {
-  readonly host: string
-  readonly port: number
-  readonly socketPath?: string | undefined
-  readonly endpoint: Endpoint
-}
+/** Where to listen, or a Unix socket in the place of host and port; and where calls go. */
+export type Listener = { readonly endpoint: Endpoint } & (
+  | { readonly host: string; readonly port: number; readonly socketPath?: undefined }
+  | { readonly socketPath: string; readonly host?: undefined; readonly port?: undefined }
+)
 
 export type Config = {
   /** What was set, as print-config shows it. */
@@ -85,10 +83,10 @@ const check = (tree: Tree, defaults: Tree, problems: Problem[]): Settings => {
 
 const listenersOf = ({ host, port, socketPath, endpoint, listeners }: Settings): readonly Listener[] =>
   (listeners ?? [{ host, port, socketPath: socketPath ?? undefined, endpoint }]).map((one) => ({
-    host: one.host ?? host,
-    port: one.port ?? 0,
-    socketPath: one.socketPath,
     endpoint: resolveEndpoint(one.endpoint) as Endpoint, // the schema has let no other through
+    ...(one.socketPath === undefined
+      ? { host: one.host ?? host, port: one.port ?? 0 }
+      : { socketPath: one.socketPath }),
   }))
 
 /** Objects are merged key by key, all else is replaced. */

@@ -8,6 +8,7 @@ const milliseconds = whole(1, 3_600_000)
 const port = whole(0, 65_535)
 const host = z.string().min(1)
 const file = z.string().min(1)
+const socketPath = file.max(100, 'must be shorter: systems take about 100 bytes')
 const dataElements = z.array(z.enum(DATA_ELEMENTS))
 const scope = z.enum(SCOPES)
 const onMintFailure = z.enum(['reject', 'forward'])
@@ -83,12 +84,12 @@ const lwaEndpoint = z.string().refine((value) => URL.canParse(value) && /^https?
 export const configSchema = z.strictObject({
   host,
   port,
-  socketPath: file.nullable(),
+  socketPath: socketPath.nullable(),
   endpoint,
   listeners: z
     .array(
       z
-        .strictObject({ host: host.optional(), port: port.optional(), socketPath: file.optional(), endpoint })
+        .strictObject({ host: host.optional(), port: port.optional(), socketPath: socketPath.optional(), endpoint })
         .refine((one) => (one.port === undefined) !== (one.socketPath === undefined), {
           error: 'must have a port or a socketPath, and not both',
         }),
@@ -105,7 +106,7 @@ export const configSchema = z.strictObject({
     callers: z.array(callerSchema).min(1).nullable(),
     insecureAllowAnonymous: z.boolean(),
     allowForwarded: z.boolean(),
-    hosts: z.array(z.string().regex(/^[\w.-]+$/, 'must be a host name, without a port')),
+    hosts: z.array(z.string().regex(/^([\w.-]+|\[[\da-fA-F:.]+\])$/, 'must be a host name, without a port')),
   }),
   admin: z.strictObject({ host, port }),
   operationsFile: z.string().min(1),

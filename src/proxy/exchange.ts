@@ -3,17 +3,18 @@
  * Promises: every call is counted once, when its response closes; a response of ours is always an end.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { accessOf, type Credential } from '../rdt/credential.ts'
 import type { OwnError } from '../sp-api/errors.ts'
 import type { Call } from '../telemetry/call.ts'
 import type { Events } from '../telemetry/events.ts'
 import { sendError } from './answer.ts'
 import { hasBody, keepBody } from './body.ts'
-import { createForwarder, type ForwarderOptions, type Handling } from './forward.ts'
+import { createForwarder, type Forwarder, type ForwarderOptions, type Handling } from './forward.ts'
 import { createInFlight } from './in-flight.ts'
-import { bodyTooLarge, INTERNAL, upstreamError } from './own-errors.ts'
+import { accessError, bodyTooLarge, INTERNAL, upstreamError } from './own-errors.ts'
 
 export type ExchangeOptions = {
-  readonly upstream: Omit<ForwarderOptions, 'onFailure' | 'onResponse' | 'ownHeaders'>
+  readonly upstream: Omit<ForwarderOptions, 'origin' | 'onFailure' | 'onResponse' | 'ownHeaders'>
   readonly events: Events
   /** Most bytes of a body that is kept, at the moment. */
   readonly bodyBytes: () => number
@@ -29,8 +30,8 @@ type Served = ServerResponse & { [CALL]?: Call }
 export const createExchange = ({ upstream, events, bodyBytes, now }: ExchangeOptions) => {
   const pending = createInFlight<ServerResponse>()
 
-  const forwarder = createForwarder({
-    ...upstream,
+  const forwarders = new Map<string, Forwarder>() // by origin: the listener's endpoint, and those of managed sellers
+  const told: Pick<ForwarderOptions, 'onResponse' | 'ownHeaders' | 'onFailure'> = {
     onResponse: (res, { headers }) => {
       const call = callOf(res)
       call.answeredAt = now()
@@ -41,7 +42,12 @@ export const createExchange = ({ upstream, events, bodyBytes, now }: ExchangeOpt
       events.upstreamFailed(failure, code)
       reject(res, upstreamError(code), false)
     },
-  })
+  }
+  const forwarderTo = (origin: string): Forwarder => {
+    const forwarder = forwarders.get(origin) ?? createForwarder({ ...upstream, ...told, origin })
+    forwarders.set(origin, forwarder)
+    return forwarder
+  }
 
   const begin = (req: IncomingMessage, res: Served): Call => {
     const call: Call = { startedAt: now(), method: req.method ?? '', route: 'other', verdict: 'rejected', waitedMs: 0 }
@@ -104,11 +110,27 @@ export const createExchange = ({ upstream, events, bodyBytes, now }: ExchangeOpt
     return typeof body === 'string' ? undefined : { body }
   }
 
-  const forward = (req: IncomingMessage, res: ServerResponse, handling?: Handling): Promise<void> => {
-    callOf(res).forwardedAt = now()
-    return forwarder.forward(req, res, handling)
+  /** The credential's own access token; undefined where there is none, and the call has come to its end. */
+  const accessFor = async (res: ServerResponse, credential: Credential): Promise<string | undefined> => {
+    const askedAt = now()
+    const access = await accessOf(credential)
+    callOf(res).waitedMs += now() - askedAt
+    if (res.destroyed) return undefined
+    if (access.kind === 'token') return access.token
+    reject(res, accessError(access))
+    return undefined
   }
 
-  return { begin, callOf, tell, showVerdict, refused, reject, fail, receive, forward, pending, close: forwarder.close }
+  /** `origin`: where to. */
+  const forward = (req: IncomingMessage, res: ServerResponse, origin: string, handling?: Handling): Promise<void> => {
+    callOf(res).forwardedAt = now()
+    return forwarderTo(origin).forward(req, res, handling)
+  }
+
+  const close = (): void => {
+    for (const forwarder of forwarders.values()) forwarder.close()
+  }
+
+  return { begin, callOf, tell, showVerdict, refused, reject, fail, receive, accessFor, forward, pending, close }
 }
 export type Exchange = ReturnType<typeof createExchange>

@@ -14,15 +14,21 @@ import { type Endpoint, TOKENS_PATH } from '../sp-api/endpoints.ts'
 import type { Catalogue } from '../sp-api/operations.ts'
 import { recognise } from '../sp-api/recognise.ts'
 import type { Events } from '../telemetry/events.ts'
+import { type AdmissionRules, admit, foreign } from './admission.ts'
+import { mayCall } from './callers.ts'
 import { createExchange, type ExchangeOptions } from './exchange.ts'
 import { readHeaders, stripHeaders } from './headers.ts'
-import { DRAINING, MISSING_TOKEN, OVERLOADED, unsafe } from './own-errors.ts'
+import { DRAINING, MISSING_TOKEN, NOT_ALLOWED, OVERLOADED, unsafe } from './own-errors.ts'
+import { createOwnSender } from './own-token.ts'
 import { createSwapper } from './swap.ts'
 import { createTokensRoute } from './tokens-route.ts'
 import { refuseUnreadable, unreadableError } from './unreadable.ts'
 
 export type HandlerOptions = {
+  /** Of calls that name no managed seller with one of its own. */
   readonly endpoint: Endpoint
+  /** It listens on a Unix socket. */
+  readonly unix: boolean
   /** Those in force; a call is decided by those it finds when it comes. */
   readonly rules: () => Rules
   readonly credentials: Credentials
@@ -31,13 +37,13 @@ export type HandlerOptions = {
   readonly documents: Documents
   readonly maxWaitMs: number
   readonly events: Events
-  readonly upstream: Omit<ExchangeOptions['upstream'], 'origin'>
+  readonly upstream: ExchangeOptions['upstream']
   readonly userAgent: string
   readonly now: () => number
 }
 
 /** What can change while the sidecar serves. */
-export type Rules = {
+export type Rules = AdmissionRules & {
   readonly catalogue: Catalogue
   readonly policy: Policy
   /** Callers' own createRestrictedDataToken calls are answered here. */
@@ -49,12 +55,12 @@ export type Rules = {
 }
 
 export const createHandler = (options: HandlerOptions) => {
-  const { endpoint, credentials, documents, events, userAgent } = options
-  const { origin } = endpoint
+  const { credentials, documents, events, userAgent } = options
   const bodyBytes = () => options.rules().bodyBytes
-  const exchange = createExchange({ ...options, bodyBytes, upstream: { ...options.upstream, origin } })
-  const swapper = createSwapper({ ...options, exchange, origin })
-  const tokensRoute = createTokensRoute({ ...options, exchange, origin })
+  const exchange = createExchange({ ...options, bodyBytes })
+  const sendOwn = createOwnSender(exchange)
+  const swapper = createSwapper({ ...options, exchange })
+  const tokensRoute = createTokensRoute({ ...options, exchange })
   const { begin, pending, reject, tell, forward } = exchange
   let draining = false
 
@@ -65,22 +71,33 @@ export const createHandler = (options: HandlerOptions) => {
       return reject(res, DRAINING)
     }
     const rules = options.rules()
-    const { catalogue, policy } = rules
     if (pending.size() > rules.requestsInFlight) return reject(res, OVERLOADED)
+    const stranger = foreign(rules, req, options.unix)
+    if (stranger) return reject(res, stranger)
 
     const method = req.method ?? ''
     const headers = readHeaders(req.headers)
     const bearer = headers.ok && headers.accessToken ? credentials.identify(headers.accessToken) : undefined
     if (bearer) call.credential = bearer.id.slice(0, 8)
-    const recognition = recognise(catalogue, method, req.url ?? '')
+    const recognition = recognise(rules.catalogue, method, req.url ?? '')
     if (recognition.kind === 'unsafe') return reject(res, unsafe(recognition.why))
     if (recognition.kind === 'restricted') call.route = recognition.operation.id
     if (!headers.ok) return reject(res, { name: 'invalid-header', message: headers.why })
     const { steering } = headers
     const { target } = recognition
-    const callerHasRdt = bearer !== undefined && isRdt(bearer.token)
-    const credential = callerHasRdt ? undefined : bearer
     const mint = method === 'POST' && target.path === TOKENS_PATH
+    const admitted = bearer ? undefined : admit(rules, headers)
+    if (admitted && 'name' in admitted) return reject(res, admitted)
+    const { seller, caller } = admitted ?? {}
+    call.caller = caller?.name
+    if (caller && !mayCall(caller, method, recognition, mint)) return reject(res, NOT_ALLOWED)
+    if (seller) call.credential = seller.credential.id.slice(0, 8)
+
+    const endpoint = seller?.endpoint ?? options.endpoint
+    const { origin } = endpoint
+    const policy = seller?.policy ?? rules.policy
+    const callerHasRdt = bearer !== undefined && isRdt(bearer.token)
+    const credential = callerHasRdt ? undefined : (bearer ?? seller?.credential)
     const plan = planCall(policy, {
       recognition,
       method,
@@ -96,18 +113,20 @@ export const createHandler = (options: HandlerOptions) => {
     if (plan.kind === 'swap' || recognition.kind === 'restricted') req.url = target.path + target.query
     if (plan.kind === 'pass') {
       call.streamsMint = mint
-      const ours = mint && recognition.kind === 'open' && answersMints(rules, steering)
-      if (ours && credential) return tokensRoute.serve(req, res, credential, steering)
+      const ours = mint && recognition.kind === 'open' && answersMints(rules, endpoint, steering)
+      if (ours && credential) return tokensRoute.serve(req, res, { origin, credential }, steering)
       tell(res, plan.verdict, plan.reason)
       const tells = documents.tells(method, target.path)
-      return forward(req, res, tells ? { onAnswer: (text) => documents.learn(origin, text) } : {})
+      const handling = tells ? { onAnswer: (text: string) => documents.learn(origin, text) } : {}
+      if (seller) return sendOwn(req, res, { origin, credential: seller.credential }, handling)
+      return forward(req, res, origin, handling)
     }
     if (!credential) return reject(res, MISSING_TOKEN)
-    return swapper.serve(req, res, plan, credential)
+    return swapper.serve(req, res, plan, { origin, credential })
   }
 
-  const answersMints = ({ serveTokensApi, policy }: Rules, { mode }: Steering): boolean =>
-    serveTokensApi && (policy.sandbox || !endpoint.sandbox) && mode !== 'skip'
+  const answersMints = ({ serveTokensApi, policy }: Rules, { sandbox }: Endpoint, { mode }: Steering): boolean =>
+    serveTokensApi && (policy.sandbox || !sandbox) && mode !== 'skip'
 
   return {
     handle,

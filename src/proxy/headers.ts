@@ -4,7 +4,14 @@
  */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Steering } from '../rdt/need.ts'
-import { APPLICATION_ID, DATA_ELEMENTS, type DataElement, REPORT_TYPE, SCOPES } from '../sp-api/operations.ts'
+import {
+  APPLICATION_ID,
+  DATA_ELEMENTS,
+  type DataElement,
+  REPORT_TYPE,
+  SCOPES,
+  SELLER_ID,
+} from '../sp-api/operations.ts'
 
 export const ACCESS_TOKEN = 'x-amz-access-token'
 
@@ -24,7 +31,14 @@ const HOP_BY_HOP = [
 const PROTECTED = new Set(['host', 'content-length', 'transfer-encoding', ACCESS_TOKEN])
 
 export type CallerHeaders =
-  | { readonly ok: true; readonly accessToken: string | undefined; readonly steering: Steering }
+  | {
+      readonly ok: true
+      readonly accessToken: string | undefined
+      readonly steering: Steering
+      /** The managed seller in whose name the call is to go out, and what proves that the caller may. */
+      readonly seller: string | undefined
+      readonly callerToken: string | undefined
+    }
   | { readonly ok: false; readonly why: string }
 
 /** Reads the access token and the x-rdt-* headers. */
@@ -45,8 +59,16 @@ export const readHeaders = (headers: IncomingHttpHeaders): CallerHeaders => {
     if (meaning === undefined) return { ok: false, why: `${name} must be ${expected}` }
     steering[key] = meaning
   }
-  return { ok: true, accessToken: accessToken || undefined, steering }
+  const seller = named(headers['x-rdt-seller'])
+  if (seller === '') return { ok: false, why: `x-rdt-seller must be the id of a managed seller` }
+  if (seller && accessToken) return { ok: false, why: `x-rdt-seller and ${ACCESS_TOKEN} exclude each other` }
+  const callerToken = headers['x-rdt-caller-token']?.toString()
+  return { ok: true, accessToken: accessToken || undefined, steering, seller, callerToken }
 }
+
+/** Empty where the value can be nobody's id. */
+const named = (value: string | string[] | undefined): string | undefined =>
+  value === undefined || SELLER_ID.test(value.toString()) ? value?.toString() : ''
 
 /** Takes out of `headers`, in place, all that Amazon must not see. */
 export const stripHeaders = (headers: IncomingHttpHeaders): void => {

@@ -1,5 +1,6 @@
 /** Pure: the sidecar's own errors in words, each with what to do about it. Goes to the caller who sent the path, never to a log. */
 import type { RdtResult } from '../rdt/broker.ts'
+import type { NoAccess } from '../rdt/credential.ts'
 import type { Need } from '../rdt/need.ts'
 import { blamesToken, isNoRestrictedDocument, type Refused, refusedElements } from '../rdt/refusal.ts'
 import type { OwnError } from '../sp-api/errors.ts'
@@ -23,6 +24,61 @@ export const MISSING_TOKEN: OwnError = {
   name: 'missing-token',
   message: 'Access to requested resource is denied.',
   details: `This is a restricted operation: send your LWA access token in ${ACCESS_TOKEN}.`,
+}
+const DENIED = MISSING_TOKEN.message
+export const NO_SELLER: OwnError = {
+  name: 'missing-token',
+  message: DENIED,
+  details: `Name a managed seller in x-rdt-seller, or send your LWA access token in ${ACCESS_TOKEN}.`,
+}
+export const UNTRUSTED: OwnError = {
+  name: 'untrusted-caller',
+  message: DENIED,
+  details:
+    'Send your caller token in x-rdt-caller-token (the file that auth.callerTokenFile names), or your own LWA access token.',
+}
+/** The same for one that there is not and one that this caller may not use: it tells nobody which there are. */
+export const UNKNOWN_SELLER: OwnError = {
+  name: 'unknown-seller',
+  message: DENIED,
+  details: 'x-rdt-seller names no managed seller that you may call for.',
+}
+export const NOT_ALLOWED: OwnError = {
+  name: 'operation-not-allowed',
+  message: DENIED,
+  details: 'This operation is not among those that auth.callers allows you.',
+}
+export const FORWARDED: OwnError = {
+  name: 'forwarded-call',
+  message: 'The call was passed on by something else.',
+  details:
+    'A sidecar with managed sellers takes calls from services alone, none with Forwarded, X-Forwarded-For or Via, nor from browsers. Call it directly, or set auth.allowForwarded: true for a service mesh.',
+}
+export const FOREIGN_HOST: OwnError = {
+  name: 'foreign-host',
+  message: 'The call is meant for another host.',
+  details: 'The Host is no name of this sidecar: call it by its address, or add the name to auth.hosts.',
+}
+/** Why there is no access token of a managed seller. */
+export const accessError = (failure: NoAccess): OwnError =>
+  failure.kind === 'access-refused'
+    ? {
+        name: 'lwa-refused',
+        message: DENIED,
+        details: `Login with Amazon refused the credentials of this seller: ${failure.error}. ${LWA_ADVICE[failure.error] ?? LWA_ADVICE['refused']}`,
+      }
+    : {
+        name: 'lwa-unavailable',
+        message: 'The access token could not be obtained.',
+        details: `${failure.why}. Nothing was sent to SP-API. Call again.`,
+        retryAfterS: failure.retryAfterS,
+      }
+const LWA_ADVICE: Readonly<Record<string, string>> = {
+  invalid_client: 'Its operator must check client id and client secret (client secrets end after 180 days).',
+  invalid_grant:
+    'Its operator must check the refresh token: it is not of this application, or the seller has taken it back.',
+  unauthorized_client: 'Its operator must check the application: it may not use refresh tokens.',
+  refused: 'The log says with which status.',
 }
 export const unsafe = (why: string): OwnError => ({
   name: 'unsafe-path',
@@ -57,8 +113,12 @@ export const MINTS_AT_PLAN: OwnError = {
 
 type Failure = Exclude<RdtResult, { kind: 'token' | 'abandoned' }>
 
+const isNoAccess = (failure: Failure): failure is NoAccess =>
+  failure.kind === 'access-refused' || failure.kind === 'access-unavailable'
+
 /** Why there is no RDT → what the caller gets. */
 export const mintError = (failure: Failure, need: Need): OwnError => {
+  if (isNoAccess(failure)) return accessError(failure)
   const resource = need.resources.map(({ method, path }) => `${method} ${path}`).join(', ')
   if (failure.kind === 'throttled') {
     return {

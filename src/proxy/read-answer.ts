@@ -1,6 +1,8 @@
 /** Reads an answer of Amazon's on its way: a 403 before the caller has it, a list of reports while it passes. What the caller gets stays as it came. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
+import { blamesToken } from '../rdt/refusal.ts'
+import { firstError } from '../sp-api/errors.ts'
 
 export type Forbidden = {
   /** Its body; of a large one, the beginning. */
@@ -8,6 +10,9 @@ export type Forbidden = {
   /** Lets the caller have it as it came. */
   readonly passOn: () => void
 }
+
+/** A 403 that the token is to blame for. */
+export const isTokensFault = ({ text }: Forbidden): boolean => blamesToken(firstError(text)?.details ?? '')
 
 // Amazon's errors and lists of reports hold some kilobytes.
 const MOST_HELD = 65_536

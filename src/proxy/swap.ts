@@ -5,19 +5,18 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Broker, RdtRequest, RdtResult } from '../rdt/broker.ts'
-import type { Credential } from '../rdt/credential.ts'
+import type { Seller } from '../rdt/minter.ts'
 import type { Need, Swap } from '../rdt/need.ts'
-import { blamesToken, isNoRestrictedDocument } from '../rdt/refusal.ts'
+import { isNoRestrictedDocument } from '../rdt/refusal.ts'
 import type { Documents } from '../reports/documents.ts'
-import { firstError } from '../sp-api/errors.ts'
 import type { Exchange } from './exchange.ts'
 import { ACCESS_TOKEN } from './headers.ts'
 import { mintError } from './own-errors.ts'
-import type { Forbidden } from './read-answer.ts'
+import { createOwnSender } from './own-token.ts'
+import { type Forbidden, isTokensFault } from './read-answer.ts'
 
 export type SwapperOptions = {
   readonly exchange: Exchange
-  readonly origin: string
   readonly broker: Broker
   readonly documents: Documents
   readonly now: () => number
@@ -34,21 +33,17 @@ type Errand = {
 }
 type Token = Extract<RdtResult, { kind: 'token' }>
 
-export const createSwapper = ({ exchange, origin, broker, documents, now }: SwapperOptions) => {
+export const createSwapper = ({ exchange, broker, documents, now }: SwapperOptions) => {
   const { callOf, tell, receive, reject, forward } = exchange
+  const sendOwn = createOwnSender(exchange)
 
-  const serve = async (
-    req: IncomingMessage,
-    res: ServerResponse,
-    plan: Swap,
-    credential: Credential,
-  ): Promise<void> => {
+  const serve = async (req: IncomingMessage, res: ServerResponse, plan: Swap, seller: Seller): Promise<void> => {
     callOf(res).asked = plan.need.resources
     const received = await receive(req, res)
     if (!received) return
     const whenGone = (listener: () => void) => void res.once('close', listener)
     const { need, dropRefusedElements } = plan
-    const request: RdtRequest = { origin, credential, need, dropRefusedElements, trigger: 'miss', whenGone }
+    const request: RdtRequest = { ...seller, need, dropRefusedElements, trigger: 'miss', whenGone }
     const errand = { req, res, plan, request, ...received }
     if (plan.document === 'unrestricted') return sendUnrestricted(errand)
     const askedAt = now()
@@ -58,7 +53,7 @@ export const createSwapper = ({ exchange, origin, broker, documents, now }: Swap
   }
 
   const deliver = async (errand: Errand, result: RdtResult): Promise<void> => {
-    const { res, plan, request, again } = errand
+    const { req, res, plan, request, body, again } = errand
     if (res.destroyed || result.kind === 'abandoned') return
     if (result.kind === 'token') {
       callOf(res).asked = result.need.resources
@@ -71,7 +66,7 @@ export const createSwapper = ({ exchange, origin, broker, documents, now }: Swap
     }
     if (plan.onMintFailure === 'reject') return reject(res, mintError(result, plan.need))
     tell(res, 'fallback', mintError(result, plan.need).name)
-    return send(errand, request.credential.token)
+    return sendOwn(req, res, request, { body, again })
   }
 
   /** A 403 to an RDT: where the token is to blame, a new one and the call once more. */
@@ -85,8 +80,9 @@ export const createSwapper = ({ exchange, origin, broker, documents, now }: Swap
 
   /** A report document that needs no RDT, as far as is known. */
   const sendUnrestricted = (errand: Errand): Promise<void> => {
-    tell(errand.res, 'unrestricted-report')
-    return send(errand, errand.request.credential.token, (forbidden) => reconsidered(errand, forbidden))
+    const { req, res, request, body, again } = errand
+    tell(res, 'unrestricted-report')
+    return sendOwn(req, res, request, { body, again }, (forbidden) => reconsidered(errand, forbidden))
   }
 
   /** A 403 to the caller's own token: the report's type may be one that the list lacks. */
@@ -102,10 +98,11 @@ export const createSwapper = ({ exchange, origin, broker, documents, now }: Swap
 
   /** Sends the call with this token. What Amazon says to a first one may be mended. */
   const send = (errand: Errand, token: string, mend?: (forbidden: Forbidden) => Promise<void>): Promise<void> => {
-    const { req, res, body, again } = errand
+    const { req, res, request, body, again } = errand
+    const { origin } = request
     req.headers[ACCESS_TOKEN] = token
-    if (again || !mend) return forward(req, res, { body })
-    return forward(req, res, {
+    if (again || !mend) return forward(req, res, origin, { body })
+    return forward(req, res, origin, {
       body,
       onForbidden: (forbidden) => {
         mend(forbidden).catch((bug) => exchange.fail(res, bug))
@@ -123,8 +120,6 @@ export const createSwapper = ({ exchange, origin, broker, documents, now }: Swap
 
   return { serve }
 }
-
-const isTokensFault = ({ text }: Forbidden): boolean => blamesToken(firstError(text)?.details ?? '')
 
 const pathOf = ({ need }: Swap): string => need.resources[0]?.path ?? ''
 

@@ -4,19 +4,18 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Broker, RdtResult } from '../rdt/broker.ts'
-import type { Credential } from '../rdt/credential.ts'
 import { readMintBody } from '../rdt/mint-body.ts'
-import type { Minter } from '../rdt/minter.ts'
+import type { Minter, Seller } from '../rdt/minter.ts'
 import type { Need, Policy, Steering } from '../rdt/need.ts'
 import type { Refused } from '../rdt/refusal.ts'
 import type { Catalogue } from '../sp-api/operations.ts'
 import { operationOf } from '../sp-api/recognise.ts'
 import type { Exchange } from './exchange.ts'
+import { ACCESS_TOKEN } from './headers.ts'
 import { MINTS_AT_PLAN, mintError } from './own-errors.ts'
 
 export type TokensRouteOptions = {
   readonly exchange: Exchange
-  readonly origin: string
   readonly broker: Broker
   readonly minter: Minter
   /** The catalogue and the policy in force. */
@@ -26,13 +25,13 @@ export type TokensRouteOptions = {
 }
 
 export const createTokensRoute = (options: TokensRouteOptions) => {
-  const { exchange, origin, broker, minter, now } = options
-  const { callOf, tell, receive, reject, forward } = exchange
+  const { exchange, broker, minter, now } = options
+  const { callOf, tell, receive, reject, accessFor, forward } = exchange
 
   const serve = async (
     req: IncomingMessage,
     res: ServerResponse,
-    credential: Credential,
+    seller: Seller,
     steering: Steering,
   ): Promise<void> => {
     const received = await receive(req, res)
@@ -40,10 +39,10 @@ export const createTokensRoute = (options: TokensRouteOptions) => {
     const { body } = received
     const target = steering.targetApplication ?? options.rules().policy.targetApplication ?? undefined
     const need = body ? withOperation(readMintBody(body, target)) : undefined
-    if (!need) return forwardInTurn(req, res, credential, body)
+    if (!need) return forwardInTurn(req, res, seller, body)
     callOf(res).asked = need.resources
     const whenGone = (listener: () => void) => void res.once('close', listener)
-    answer(res, need, await broker.get({ origin, credential, need, trigger: 'caller', whenGone }))
+    answer(res, need, await broker.get({ ...seller, need, trigger: 'caller', whenGone }))
   }
 
   /** Names the operation of a single resource: what Amazon refuses for one path of it need not be asked for the next. */
@@ -83,9 +82,12 @@ export const createTokensRoute = (options: TokensRouteOptions) => {
   const forwardInTurn = async (
     req: IncomingMessage,
     res: ServerResponse,
-    credential: Credential,
+    seller: Seller,
     body: Buffer | undefined,
   ): Promise<void> => {
+    const token = await accessFor(res, seller.credential)
+    if (token === undefined) return
+    req.headers[ACCESS_TOKEN] = token
     const askedAt = now()
     let waiting = true
     const timer = setTimeout(() => {
@@ -97,10 +99,10 @@ export const createTokensRoute = (options: TokensRouteOptions) => {
       clearTimeout(timer)
       callOf(res).waitedMs += now() - askedAt
       tell(res, 'not-restricted')
-      await forward(req, res, { body })
+      await forward(req, res, seller.origin, { body })
       return { kind: res.statusCode === 429 ? 'throttled' : 'passed' }
     }
-    await minter.pass({ origin, credential }, mint, () => waiting && !res.destroyed)
+    await minter.pass(seller, mint, () => waiting && !res.destroyed)
   }
 
   return { serve }

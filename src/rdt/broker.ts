@@ -6,7 +6,7 @@
 import type { Entry, Rdt, TokenCache } from './cache.ts'
 import type { MintResult } from './desk.ts'
 import type { Minter, Order, Progress, Trigger } from './minter.ts'
-import { addsUp, asksFor, keyOf, type Need, without } from './need.ts'
+import { addsUp, asksFor, credentialIn, keyOf, type Need, without } from './need.ts'
 import { refusedElements } from './refusal.ts'
 import type { Question, Refusals } from './refusals.ts'
 import { backoffMs, patienceMs } from './renewal.ts'
@@ -163,6 +163,16 @@ export const createBroker = (options: BrokerOptions) => {
     return lean({ ...request, need: without(request.need, elements) })
   }
 
+  /** What was asked for before serves those alone who wait for it by now. */
+  const outdate = (which: (key: string, flight: Flight) => boolean): void => {
+    for (const [key, flight] of flights) {
+      if (!which(key, flight)) continue
+      flight.stale = true
+      flights.delete(key)
+    }
+    refusals.forget()
+  }
+
   /** Resolves to a token or to why there is none; rejects only on a bug. */
   const get = (request: RdtRequest): Promise<RdtResult> =>
     request.dropRefusedElements ? findLean(request, now()) : find(request, now())
@@ -179,13 +189,14 @@ export const createBroker = (options: BrokerOptions) => {
      * who wait for it by now: nothing asked for before serves a call that comes after. Returns how many keys were dropped.
      */
     flush: (matches: (key: string) => boolean): number => {
-      for (const [key, flight] of flights) {
-        if (flight.progress !== 'attempting' || !matches(key)) continue // what still waits in line is asked for afterwards
-        flight.stale = true
-        flights.delete(key)
-      }
-      refusals.forget()
+      outdate((key, { progress }) => progress === 'attempting' && matches(key)) // what waits in line is asked for afterwards
       return cache.flush(matches)
+    },
+    /** The credential now speaks for somebody else, perhaps: nothing that was asked for before serves a call that comes after. */
+    disown: (credentialId: string): void => {
+      const matches = (key: string) => credentialIn(key) === credentialId
+      outdate(matches)
+      cache.flush(matches)
     },
     /** From now on nothing is renewed. */
     close: (): void => {

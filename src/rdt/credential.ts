@@ -1,17 +1,52 @@
-/** Names a caller's access token without holding it: a hash keyed with bytes that never leave this process. */
+/** Whose authority a call has at Amazon: a caller's own access token, or that of a managed seller. Named by a keyed hash, never by itself. */
 import { hash, randomBytes } from 'node:crypto'
 
 export type Credential = {
-  /** SHA-256 of key and token, hex: safe as a map key, worthless outside this process. */
+  /** SHA-256 of key and token (or seller), hex: safe as a map key, worthless outside this process. */
   readonly id: string
-  /** The token itself, for the mint. Never logged. */
-  readonly token: string
+} & (
+  | {
+      /** The caller's token, for the mint. Never logged. */
+      readonly token: string
+    }
+  | { readonly managed: AccessTokens }
+)
+
+/** The access tokens of one managed seller, one after the other. */
+export type AccessTokens = {
+  /** The one in force, got from Login with Amazon where need be. Rejects only on a bug. */
+  readonly get: () => Access | Promise<Access>
+  /** Amazon no longer takes this one. Whether asking for another can help. */
+  readonly rejected: (token: string) => boolean
 }
 
+/** An LWA access token, or why there is none. */
+export type Access = { readonly kind: 'token'; readonly token: string } | NoAccess
+export type NoAccess =
+  /** `error`: Login with Amazon's (OAuth 2.0). */
+  | { readonly kind: 'access-refused'; readonly error: string }
+  /** `retryAfterS`: seconds until it is worth asking again. */
+  | { readonly kind: 'access-unavailable'; readonly why: string; readonly retryAfterS: number }
+
+export const accessOf = (credential: Credential): Access | Promise<Access> =>
+  'managed' in credential ? credential.managed.get() : { kind: 'token', token: credential.token }
+
+/** Amazon no longer takes the credential's access token. Whether there is, or will be, another one. */
+export const renewable = (credential: Credential, token: string): boolean =>
+  'managed' in credential && credential.managed.rejected(token)
+
 // Not createHmac: that is twenty times slower, on every call, and guards against a forger of names, who has nothing to gain here.
-export const createCredentials = (key: string = randomBytes(32).toString('hex')) => ({
-  identify: (token: string): Credential => ({ id: hash('sha256', key + token, 'hex'), token }),
-})
+export const createCredentials = (key: string = randomBytes(32).toString('hex')) => {
+  const idOf = (text: string): string => hash('sha256', key + text, 'hex')
+  return {
+    identify: (token: string): Credential & { readonly token: string } => ({ id: idOf(token), token }),
+    /** The same id for as long as application and selling partner are the same, whatever their tokens and secrets. */
+    manage: (clientId: string, seller: string, managed: AccessTokens): Credential => ({
+      id: idOf(JSON.stringify([clientId, seller])),
+      managed,
+    }),
+  }
+}
 export type Credentials = ReturnType<typeof createCredentials>
 
 /** Amazon's RDTs begin so; LWA access tokens with `Atza|`. */

@@ -6,6 +6,7 @@
 import { familyOf } from './batch.ts'
 import type { Breaker } from './breaker.ts'
 import type { Rdt } from './cache.ts'
+import type { NoAccess } from './credential.ts'
 import { type Limiter, NOT_WANTED } from './limiter.ts'
 import { createLine, type Waiting } from './line.ts'
 import type { Order, Progress } from './minter.ts'
@@ -21,6 +22,8 @@ export type MintResult =
   /** `retryAfterS`: seconds until it is worth asking again. */
   | { readonly kind: 'throttled'; readonly retryAfterS: number }
   | { readonly kind: 'unavailable'; readonly why: string; readonly retryAfterS: number }
+  /** A managed seller without an access token. */
+  | NoAccess
   /** Everybody had left before its turn came. */
   | { readonly kind: 'unwanted' }
 
@@ -46,7 +49,12 @@ export type DeskOptions = {
   readonly now: () => number
   readonly random: () => number
 }
-export type Attempt = Minted | Exclude<MintAnswer, { kind: 'success' }>
+export type Attempt =
+  | Minted
+  | Exclude<MintAnswer, { kind: 'success' }>
+  | NoAccess
+  /** The mint was refused for the sake of an access token that is being replaced. */
+  | { readonly kind: 'stale_access' }
 /** Somebody's place in the line, and in the mint. */
 export type Place = Waiting &
   Order & { readonly done: (result: MintResult) => void; readonly fail: (bug: unknown) => void }

@@ -1,7 +1,9 @@
 /** Mints for everybody: a desk per endpoint and credential, kept only while it has something to remember. Does not know who waits (broker.ts does). */
 import { type Breaker, createBreaker } from './breaker.ts'
+import { type Access, accessOf, type Credential, renewable } from './credential.ts'
 import { type Attempt, createDesk, type Desk, type DeskPlan, type MintResult } from './desk.ts'
 import { createLimiter } from './limiter.ts'
+import { reachOf } from './refusal.ts'
 import type { Question, Refusals } from './refusals.ts'
 import { type RenewalPolicy, refreshAtOf } from './renewal.ts'
 import type { MintAnswer, TokensApi } from './tokens-api.ts'
@@ -20,7 +22,7 @@ export type Order = Question & {
   /** Told at the first attempt and at every answer that helps nobody, so that a caller who gives up can be told why. */
   readonly onProgress: (progress: Progress) => void
 }
-/** Whose usage plan: the sidecar sees credentials, not sellers. */
+/** Whose usage plan: of callers who bring their own tokens the sidecar sees credentials, not sellers. */
 export type Seller = Pick<Order, 'origin' | 'credential'>
 /** `throttled`: waiting for the plan, by our own count or by Amazon's. */
 export type Progress = 'throttled' | 'attempting' | { readonly failed: string }
@@ -51,16 +53,31 @@ export const createMinter = ({ tokensApi, plan, renewal, refusals, events, now, 
   const attemptFor =
     ({ origin, credential }: Seller, breaker: Breaker) =>
     async (orders: readonly Order[]): Promise<Attempt> => {
+      const access = await accessFor(orders, credential)
+      if (access.kind !== 'token') return access
+      const { token: accessToken } = access
       const sentAt = now()
       const resources = orders.flatMap(({ need }) => need.resources)
       const targetApplication = orders[0]?.need.targetApplication
       const need = { resources, targetApplication }
-      const answer = await tokensApi.mint({ origin, accessToken: credential.token, need })
+      const answer = await tokensApi.mint({ origin, accessToken, need })
       events.mintAttempted(orders, answer, now() - sentAt)
       if (isFailure(answer)) breaker.failed()
       else breaker.answered()
-      return answer.kind === 'success' ? minted(answer, sentAt, resources.length) : answer
+      if (answer.kind === 'success') return minted(answer, sentAt, resources.length)
+      const blamed = answer.kind === 'refused' && reachOf(answer) === 'credential'
+      return blamed && renewable(credential, accessToken) ? { kind: 'stale_access' } : answer
     }
+
+  /** The access token to mint with; who waits is told where that itself takes time. */
+  const accessFor = async (orders: readonly Order[], credential: Credential): Promise<Access> => {
+    const access = accessOf(credential)
+    if (!(access instanceof Promise)) return access
+    for (const { onProgress } of orders) onProgress({ failed: 'Login with Amazon did not answer in time' })
+    const got = await access
+    for (const { onProgress } of orders) onProgress('attempting')
+    return got
+  }
 
   const minted = (answer: Extract<MintAnswer, { kind: 'success' }>, sentAt: number, resources: number): Attempt => {
     const { rdt: token, expiresInMs, ratePerSecond } = answer

@@ -142,6 +142,9 @@ export const resourcesIn = (key: string): readonly Pick<RestrictedResource, 'met
   return several.map(([method, path]) => ({ method, path }))
 }
 
+/** Whose key it is. */
+export const credentialIn = (key: string): string => JSON.parse(key)[1]
+
 /** Whether some call is covered by two of the resources that ask for different data elements: in one RDT these may add up. */
 export const addsUp = (resources: readonly RestrictedResource[]): boolean =>
   resources.some((one, i) =>

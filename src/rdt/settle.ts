@@ -80,9 +80,9 @@ export const createSettler = (options: SettlerOptions) => {
       return left.length > 0
     }
     for (let answer = first; ; ) {
-      if (answer?.kind === 'minted' || answer?.kind === 'refused') return [answer, left]
+      if (answer && stands(answer)) return [answer, left]
       if (answer?.kind === 'throttled') tell(left, 'throttled')
-      else if (answer) {
+      else if (answer && answer.kind !== 'stale_access') {
         failures += 1
         const why = reasonOf(answer)
         tell(left, { failed: why })
@@ -98,6 +98,11 @@ export const createSettler = (options: SettlerOptions) => {
 
   return settle
 }
+
+type Final = Extract<Attempt, { kind: 'minted' | 'refused' | 'access-refused' | 'access-unavailable' }>
+
+const stands = (answer: Attempt): answer is Final =>
+  ['minted', 'refused', 'access-refused', 'access-unavailable'].includes(answer.kind)
 
 /** Everybody has left. */
 export const UNWANTED = { kind: 'unwanted' } as const

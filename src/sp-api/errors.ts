@@ -9,6 +9,13 @@ const CATALOGUE = {
   'unsafe-path': [400, 'InvalidInput'],
   'invalid-header': [400, 'InvalidInput'],
   'missing-token': [403, 'Unauthorized'],
+  'untrusted-caller': [403, 'Unauthorized'],
+  'unknown-seller': [403, 'Unauthorized'],
+  'operation-not-allowed': [403, 'Unauthorized'],
+  'forwarded-call': [400, 'InvalidInput'],
+  'foreign-host': [421, 'MisdirectedRequest'],
+  'lwa-refused': [403, 'Unauthorized'],
+  'lwa-unavailable': [503, 'ServiceUnavailable'],
   'body-too-large': [413, 'RequestTooLarge'],
   'mint-refused': [403, 'Unauthorized'], // always overridden by Amazon's own
   'mint-throttled': [429, 'QuotaExceeded'],

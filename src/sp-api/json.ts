@@ -9,3 +9,10 @@ export const parseJson = (text: string): any => {
     return undefined
   }
 }
+
+/**
+ * A token's life as Amazon states it in seconds; nothing where that is missing or absurd (Amazon's is 3600, and nobody would know
+ * what more than a day means): never assumed.
+ */
+export const readLife = (expiresIn: unknown): { readonly expiresInMs?: number } =>
+  typeof expiresIn === 'number' && expiresIn > 0 && expiresIn <= 86_400 ? { expiresInMs: expiresIn * 1000 } : {}

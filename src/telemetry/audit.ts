@@ -16,10 +16,10 @@ export type OperationOf = (resource: Pick<RestrictedResource, 'method' | 'path'>
 export const auditOfCall = (call: Call, status: number, operationOf: OperationOf) => {
   const event = eventOf(call)
   if (!event) return undefined
-  const { credential, method, route: operation, verdict, reason, asked, requestId } = call
+  const { caller, credential, method, route: operation, verdict, reason, asked, requestId } = call
   const resources = asked && namesOf(asked, operationOf)
   const outcome = reason ? `${verdict};${reason}` : verdict
-  return { event, fields: { credential, method, operation, resources, outcome, status, requestId } }
+  return { event, fields: { caller, credential, method, operation, resources, outcome, status, requestId } }
 }
 
 const eventOf = ({ verdict, route, handsOut, asked }: Call): AuditEvent | undefined => {

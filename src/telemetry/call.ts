@@ -13,6 +13,8 @@ export type Call = {
   reason?: string | undefined
   /** First 8 hex digits of the credential's keyed hash. */
   credential?: string
+  /** Who it was that called in the name of a managed seller, as the configuration names it. */
+  caller?: string | undefined
   /** The resources of the RDT that it needs. */
   asked?: readonly RestrictedResource[]
   /** A caller's own mint: the RDT is in the answer. */

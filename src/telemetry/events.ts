@@ -2,10 +2,12 @@
  * What happens, told once: one function an event, which counts it and writes its log line together.
  * Promises: no token, path with ids, query or body in either.
  */
+import type { Standing } from '../lwa/account.ts'
+import type { LwaAnswer } from '../lwa/lwa-api.ts'
 import type { Eviction } from '../rdt/cache.ts'
 import type { Order, Trigger } from '../rdt/minter.ts'
 import type { MintAnswer } from '../rdt/tokens-api.ts'
-import type { ErrorName } from '../sp-api/errors.ts'
+import { type ErrorName, systemCode } from '../sp-api/errors.ts'
 import { auditOfCall, auditOfMint, type OperationOf } from './audit.ts'
 import { type Call, cured, overheadOf, streamedOutcome, upstreamOf } from './call.ts'
 import type { Logger } from './logger.ts'
@@ -27,6 +29,15 @@ export type EventsOptions = {
   readonly operationOf: OperationOf
   readonly now: () => number
 }
+
+/** A managed seller as the configuration names it, and its credential's id. */
+export type WhoseToken = { readonly seller: string; readonly credential: string }
+
+const SECRETS_CHANGED = {
+  'taken over': ['info', 'new secrets work: they have taken the place of those before'],
+  'fell back': ['warn', 'Login with Amazon refuses the configured secrets: those before them still work, and are used'],
+  reauthorised: ['info', 'access tokens come by another refresh token: RDTs minted before are dropped'],
+} as const
 
 type Ended = { readonly call: Call; readonly status: number; readonly aborted: boolean; readonly tookMs: number }
 
@@ -56,14 +67,14 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
   }
 
   const tellCall = (call: Call, status: number, tookMs: number): void => {
-    const { route, method, verdict, reason, credential, requestId } = call
+    const { route, method, verdict, reason, caller, credential, requestId } = call
     const durations = {
       ms: tenth(tookMs),
       waitMs: tenth(call.waitedMs),
       overheadMs: tenth(overheadOf(call)),
       upstreamMs: tenth(upstreamOf(call)),
     }
-    logger.info({ route, method, status, verdict, reason, credential, requestId, ...durations }, 'call')
+    logger.info({ route, method, status, verdict, reason, caller, credential, requestId, ...durations }, 'call')
     const record = auditOfCall(call, status, operationOf)
     if (record) logger.audit(record.event, record.fields)
   }
@@ -173,6 +184,29 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
         }
       }
       logger[expected ? 'info' : 'warn']({ ...fields, status, code, requestId }, 'mint')
+    },
+
+    /** For an access token of a managed seller. `standing`: with the configured secrets, or with those before them. */
+    lwaAsked: ({ seller, credential }: WhoseToken, answer: LwaAnswer, standing: Standing, tookMs: number): void => {
+      const { kind: outcome, status } = { status: undefined, ...answer }
+      const cause = answer.kind === 'network' ? answer.cause : undefined
+      metrics.lwaRequests.inc({ outcome, secret: standing })
+      metrics.lwaDuration.observe(tookMs / 1000)
+      const fields = { seller, credential: credential.slice(0, 8), outcome, secrets: standing, status, cause }
+      logger[outcome === 'success' ? 'info' : 'warn']({ ...fields, ms: tenth(tookMs) }, 'access token')
+      logger.audit('access-token', fields)
+    },
+
+    /** What became of secrets that have changed. */
+    secretsChanged: ({ seller }: Pick<WhoseToken, 'seller'>, outcome: keyof typeof SECRETS_CHANGED): void => {
+      const [level, text] = SECRETS_CHANGED[outcome]
+      logger[level]({ seller }, text)
+    },
+
+    /** A connection to a TLS listener that came to nothing. */
+    handshakeFailed: (error: unknown): void => {
+      const code = systemCode(error)
+      logger[code === 'ECONNRESET' ? 'debug' : 'info']({ code }, 'TLS handshake failed') // some look only whether the port is open
     },
 
     /** By an operator; `operation`: a catalogue id, or all. */

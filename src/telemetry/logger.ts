@@ -4,8 +4,17 @@ import { type DestinationStream, pino } from 'pino'
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 /** `audit`: whether the audit stream is written; it does not ask for the level. */
 export type LogSettings = { readonly level: LogLevel; readonly audit: boolean }
-/** `swap`: a call got an RDT; `pass`: one that concerns personal data went out without; `hand-out`: a caller got an RDT it asked for. */
-export type AuditEvent = 'mint' | 'swap' | 'pass' | 'refusal' | 'hand-out' | 'flush' | 'admin' | 'configuration'
+/** `swap`: a call got an RDT; `pass`: one that concerns personal data went out without; `hand-out`: a caller got an RDT it asked for; `access-token`: a managed seller's was fetched. */
+export type AuditEvent =
+  | 'access-token'
+  | 'mint'
+  | 'swap'
+  | 'pass'
+  | 'refusal'
+  | 'hand-out'
+  | 'flush'
+  | 'admin'
+  | 'configuration'
 export type Logger = Record<Exclude<LogLevel, 'silent'>, (fields: object, message: string) => void> & {
   /** A line marked `"log":"audit"`. */
   readonly audit: (event: AuditEvent, fields: object) => void

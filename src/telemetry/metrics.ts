@@ -12,6 +12,18 @@ const FINE_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025
 export const OUTCOMES = ['success', 'refused', 'throttled', 'server_error', 'network', 'bad_response'] as const
 export const TRIGGERS = ['miss', 'refresh', 'replay', 'caller'] as const
 
+export const LWA_OUTCOMES = [
+  'success',
+  'invalid_client',
+  'invalid_grant',
+  'unauthorized_client',
+  'refused',
+  'throttled',
+  'server_error',
+  'network',
+  'bad_response',
+] as const
+
 export type MetricsOptions = {
   /** Catalogue ids; `other` is added. */
   readonly routes: readonly string[]
@@ -20,6 +32,10 @@ export type MetricsOptions = {
   readonly callsInFlight: () => number
   readonly cacheEntries: () => number
   readonly queueLength: () => number
+  /** When each secret last worked, in seconds of Unix time, by its place in the configuration. */
+  readonly secretUse: () => readonly (readonly [secret: string, at: number])[]
+  /** Data listeners that take plaintext from other machines. */
+  readonly insecureListeners: number
 }
 
 export const createMetrics = (options: MetricsOptions) => {
@@ -76,6 +92,27 @@ export const createMetrics = (options: MetricsOptions) => {
     labelNames: ['version', 'node_version'],
     registers,
   }).set({ version, node_version: nodeVersion }, 1)
+  const lwaRequests = new Counter({
+    name: 'rdt_lwa_requests_total',
+    help: 'Requests to Login with Amazon for access tokens of managed sellers, by its answer and by whether the configured secrets were used or those before them.',
+    labelNames: ['outcome', 'secret'],
+    registers,
+  })
+  for (const outcome of LWA_OUTCOMES)
+    for (const secret of ['current', 'previous']) lwaRequests.inc({ outcome, secret }, 0)
+  new Gauge({
+    name: 'rdt_secret_last_success_timestamp_seconds',
+    help: 'Unix time at which each configured secret was last used with success; 0 before the first.',
+    labelNames: ['secret'],
+    registers,
+    collect() {
+      this.reset()
+      for (const [secret, at] of options.secretUse()) this.set({ secret }, at)
+    },
+  })
+  gauge('rdt_insecure_listeners', 'Data listeners that take plaintext from other machines.').set(
+    options.insecureListeners,
+  )
   gauge('rdt_http_requests_in_flight', 'Calls being served.', callsInFlight)
   gauge('rdt_token_cache_entries', 'RDTs in the cache.', cacheEntries)
   gauge('rdt_mint_queue_length', 'Resources waiting to be minted.', queueLength)
@@ -137,6 +174,8 @@ export const createMetrics = (options: MetricsOptions) => {
       'outcome',
       ['cured', 'failed'],
     ),
+    lwaRequests,
+    lwaDuration: histogram('rdt_lwa_request_duration_seconds', 'Time of one request to Login with Amazon.', SECONDS),
     mints,
     mintResources: histogram('rdt_mint_resources', 'Resources of one createRestrictedDataToken call.', RESOURCES),
     mintDuration: histogram('rdt_mint_duration_seconds', 'Time of one createRestrictedDataToken call.', SECONDS),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createServer, type RequestListener } from 'node:http'
 import { type TestContext, test } from 'node:test'
+import { createPoster } from '../../src/post.ts'
 import { createTokensApi } from '../../src/rdt/tokens-api.ts'
 import { listen } from '../support/listen.ts'
 import { closedPort } from '../support/raw.ts'
@@ -21,7 +22,11 @@ const serve = async (t: TestContext, listener: RequestListener): Promise<string>
   return `http://127.0.0.1:${port}`
 }
 const mint = (origin: string, timeoutMs = 2000) =>
-  createTokensApi({ fetch, timeoutMs, userAgent: 'rdt-sidecar/test' }).mint({ origin, accessToken: CANARY, need: NEED })
+  createTokensApi(createPoster({ fetch, timeoutMs, userAgent: 'rdt-sidecar/test' })).mint({
+    origin,
+    accessToken: CANARY,
+    need: NEED,
+  })
 
 const answering =
   (status: number, body: string, headers: Record<string, string> = {}): RequestListener =>

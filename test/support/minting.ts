@@ -1,4 +1,6 @@
 /** A broker with its real cache, refusals, desks, limiters and Tokens API client; only the wire is a test's, so that every answer and moment can be chosen. */
+
+import { createPoster } from '../../src/post.ts'
 import { createBroker, type RdtRequest, type RdtResult } from '../../src/rdt/broker.ts'
 import { createTokenCache } from '../../src/rdt/cache.ts'
 import { createMinter, type MinterEvents, type Order, type Trigger } from '../../src/rdt/minter.ts'
@@ -86,7 +88,7 @@ export const startMinting = (wire: Wire, options: Options = {}) => {
     },
   })
   const minter = createMinter({
-    tokensApi: createTokensApi({ fetch: fetching as typeof fetch, timeoutMs, userAgent: 'test' }),
+    tokensApi: createTokensApi(createPoster({ fetch: fetching as typeof fetch, timeoutMs, userAgent: 'test' })),
     plan: { ratePerSecond, burst, maxQueue, maxWaitMs, maxResources, batchWindowMs },
     renewal: { refreshAfter, expiryMarginMs: marginMs },
     refusals,

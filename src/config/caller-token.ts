@@ -1,0 +1,30 @@
+/** Makes the caller token's file where the configuration wants that: for the volume that sidecar and services share. */
+import { randomBytes } from 'node:crypto'
+import { linkSync, rmSync, writeFileSync } from 'node:fs'
+import { systemCode } from '../sp-api/errors.ts'
+import type { LoadResult } from './load.ts'
+
+const BYTES = 32
+const MODE = 0o440 // owner and group: in a pod, fsGroup lets the services' users read it
+
+/**
+ * Whether it was made: the configuration must then be read again. One that is there stays as it is, so that services which have
+ * read it go on. Throws where it cannot be written.
+ */
+export const makeCallerToken = (loaded: LoadResult): boolean => {
+  if (!loaded.ok) return false
+  const { callerTokenFile, createCallerTokenFile } = loaded.config.settings.auth
+  if (!createCallerTokenFile || callerTokenFile === null) return false
+  const draft = `${callerTokenFile}.${randomBytes(4).toString('hex')}`
+  try {
+    writeFileSync(draft, `${randomBytes(BYTES).toString('base64url')}\n`, { mode: MODE, flag: 'wx' })
+    linkSync(draft, callerTokenFile) // whole or not at all, and over none that is there
+    return true
+  } catch (error) {
+    const code = systemCode(error)
+    if (code === 'EEXIST') return false
+    throw new Error(`auth.callerTokenFile: the file cannot be made (${code})`)
+  } finally {
+    rmSync(draft, { force: true })
+  }
+}
