@@ -6,9 +6,11 @@ import { createSimulator } from '../../src/simulator/simulator.ts'
 import type { LogEntry } from '../../src/simulator/types.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 
+type Env = Readonly<Record<string, string>>
+
 export type PairOptions = {
-  /** SIDECAR_* variables, values as YAML. */
-  readonly env?: Readonly<Record<string, string>>
+  /** SIDECAR_* variables, values as YAML; or what gives them for the simulator's address. */
+  readonly env?: Env | ((amazon: string) => Env)
   /** In the place of the simulator. */
   readonly endpoint?: string
   /** The endpoint counts as one of Amazon's sandboxes. */
@@ -34,7 +36,7 @@ export const startPair = async (
   const logger = createLogger({ level: 'debug', audit: true }, { write: (line) => void lines.push(line) })
   const several = many && JSON.stringify(many(amazon).map((one) => ({ port: 0, endpoint: one })))
   const where = several ? { SIDECAR_LISTENERS: several } : { SIDECAR_PORT: '0', SIDECAR_ENDPOINT: endpoint ?? amazon }
-  const loaded = configFrom({ ...where, ...env })
+  const loaded = configFrom({ ...where, ...(typeof env === 'function' ? env(amazon) : env) })
   const listeners = loaded.listeners.map((one) => ({ ...one, endpoint: { ...one.endpoint, sandbox } }))
   const config = { ...loaded, listeners }
   const sidecar = createSidecar(
@@ -52,15 +54,18 @@ export const startPair = async (
   const base = `http://127.0.0.1:${data[0]?.port}`
   return {
     simulator,
+    sidecar,
     amazon,
     base,
     port: data[0]?.port ?? 0,
-    ports: data.map(({ port }) => port),
+    ports: data.map(({ port = 0 }) => port),
     admin: `http://127.0.0.1:${admin.port}`,
     close,
     /** Every log line so far. */
     lines,
     mints: (): readonly LogEntry[] => simulator.log().filter(({ kind }) => kind === 'mint'),
+    /** Requests to Login with Amazon. */
+    lwa: (): readonly LogEntry[] => simulator.log().filter(({ kind }) => kind === 'lwa'),
     calls: (): readonly LogEntry[] => simulator.log().filter(({ kind }) => kind === 'call'),
     /** One call; `token` undefined sends none. */
     call: (target: string, token?: string, init: RequestInit = {}): Promise<Response> =>

@@ -1,0 +1,64 @@
+/** A pair whose sidecar holds the sellers' credentials; their files lie in a folder of the test's own. */
+import { writeFileSync } from 'node:fs'
+import path from 'node:path'
+import type { TestContext } from 'node:test'
+import { folderFor } from './cli.ts'
+import { type PairOptions, startPair } from './pair.ts'
+
+export const CLIENT_ID = 'amzn1.application-oa2-client.shop'
+/** What callers show. */
+export const CALLER_TOKEN = 'caller-token-of-the-test'
+
+export type ManagedOptions = Omit<PairOptions, 'env'> & {
+  /** Ids; each is the simulator's selling partner of that name. */
+  readonly sellers?: readonly string[]
+  /** More of a seller's row, by id. */
+  readonly rows?: Readonly<Record<string, object>>
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** Files and rows of sellers: `write(id, secret, token)` changes what a seller's files hold. */
+export const sellerFiles = (folder: string) => {
+  const fileOf = (id: string, what: string): string => path.join(folder, `${id}.${what}`)
+  const write = (id: string, secret = 'simulated-secret', token = `Atzr|${id}`): void => {
+    writeFileSync(fileOf(id, 'client-secret'), `${secret}\n`, { mode: 0o600 })
+    writeFileSync(fileOf(id, 'refresh-token'), `${token}\n`, { mode: 0o600 })
+  }
+  return {
+    write,
+    row: (id: string, more: object = {}) => {
+      write(id)
+      const files = { clientSecretFile: fileOf(id, 'client-secret'), refreshTokenFile: fileOf(id, 'refresh-token') }
+      return { id, clientId: CLIENT_ID, ...files, ...more }
+    },
+  }
+}
+
+export const startManaged = async (t: TestContext, options: ManagedOptions = {}) => {
+  const { sellers = ['seller-a'], rows = {}, env = {}, ...others } = options
+  const folder = folderFor(t)
+  const files = sellerFiles(folder)
+  const callerTokenFile = path.join(folder, 'caller-token')
+  writeFileSync(callerTokenFile, `${CALLER_TOKEN}\n`, { mode: 0o600 })
+  const pair = await startPair(t, {
+    ...others,
+    env: (amazon) => ({
+      SIDECAR_LWA_ENDPOINT: `${amazon}/auth/o2/token`,
+      SIDECAR_SELLERS: JSON.stringify(sellers.map((id) => files.row(id, rows[id]))),
+      SIDECAR_AUTH_CALLER_TOKEN_FILE: callerTokenFile,
+      ...env,
+    }),
+  })
+  return {
+    ...pair,
+    folder,
+    files,
+    callerTokenFile,
+    /** A call in the name of a managed seller: the named one, or the one that is used where none is. */
+    ask: (target: string, seller?: string, init: RequestInit = {}): Promise<Response> =>
+      pair.call(target, undefined, {
+        ...init,
+        headers: { 'x-rdt-caller-token': CALLER_TOKEN, ...(seller && { 'x-rdt-seller': seller }), ...init.headers },
+      }),
+  }
+}
