@@ -8,20 +8,19 @@ import type { Config, LoadResult } from './config/load.ts'
 import { createLwaApi } from './lwa/lwa-api.ts'
 import { createSellers } from './lwa/sellers.ts'
 import { createPoster } from './post.ts'
-import { type AdmissionRules, hostIn } from './proxy/admission.ts'
-import { type Callers, createCallers } from './proxy/callers.ts'
+import { createCallers } from './proxy/callers.ts'
 import { createHandler } from './proxy/handle.ts'
 import { createBreaker } from './rdt/breaker.ts'
 import { createBroker } from './rdt/broker.ts'
 import { createTokenCache } from './rdt/cache.ts'
-import { type Credential, createCredentials } from './rdt/credential.ts'
+import { createCredentials } from './rdt/credential.ts'
 import { createMinter } from './rdt/minter.ts'
 import { type RestrictedResource, resourcesIn } from './rdt/need.ts'
 import { createRefusals } from './rdt/refusals.ts'
 import { createTokensApi } from './rdt/tokens-api.ts'
 import { createDocuments } from './reports/documents.ts'
+import { rulesOf } from './rules.ts'
 import { type Address, addressOf, changeCertificate, createDataServer, drained, open } from './servers.ts'
-import { createCatalogue } from './sp-api/operations.ts'
 import { operationOf } from './sp-api/recognise.ts'
 import { type ConfiguredBy, createEvents } from './telemetry/events.ts'
 import { createLogger, type Logger } from './telemetry/logger.ts'
@@ -124,12 +123,7 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
     random,
   })
   const callers = createCallers()
-  /** What of a configuration may change while the sidecar serves. */
-  const rulesOf = (one: Config) => {
-    callers.configure(one.callers)
-    return { ...plainRulesOf(one), ...admissionOf(one, sellers.configure(one.sellers), callers) }
-  }
-  let rules = rulesOf(config)
+  let rules = rulesOf(config, sellers, callers)
 
   const data = listeners.map((listener) => {
     const handler = createHandler({
@@ -218,7 +212,7 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
         return
       }
       config = loaded.config
-      rules = rulesOf(config)
+      rules = rulesOf(config, sellers, callers)
       for (const { server } of data) changeCertificate(server, config.tls)
       metrics.addRoutes(config.operations.map(({ id }) => id))
       const { log } = config.settings
@@ -249,42 +243,6 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
 
 /** Refusals, and report documents whose type is known: most of each. */
 const REMEMBERED = 10_000
-
-const plainRulesOf = ({ settings, operations }: Config) => ({
-  catalogue: createCatalogue(operations),
-  policy: settings.rdt,
-  serveTokensApi: settings.mint.serveTokensApi,
-  bodyBytes: settings.limits.bodyBytes,
-  requestsInFlight: settings.limits.requestsInFlight,
-  restrictedTypes: new Set(settings.reports.restrictedTypes),
-})
-
-/** `credentials`: of the sellers, in their order. */
-const admissionOf = (
-  { settings, listeners, ...config }: Config,
-  credentials: readonly Credential[],
-  callers: Callers,
-): AdmissionRules => {
-  const { auth, rdt } = settings
-  const sellers = config.sellers.flatMap(({ id, endpoint, isDefault, dataElements, scope }, i) => {
-    const credential = credentials[i]
-    const policy = { ...rdt, ...(dataElements && { dataElements }), ...(scope && { scope }) }
-    return credential ? [{ id, credential, endpoint, isDefault, policy }] : []
-  })
-  const endpoints = [...listeners, ...sellers].flatMap(({ endpoint }) => endpoint ?? [])
-  const hosts = [
-    ...['localhost', '127.0.0.1', '[::1]'],
-    ...listeners.flatMap(({ host }) => host ?? []),
-    ...endpoints.map(({ origin }) => new URL(origin).host), // some clients keep Amazon's name
-    ...auth.hosts,
-  ]
-  return {
-    sellers,
-    callers: config.callers.length > 0 ? callers : undefined,
-    allowForwarded: auth.allowForwarded,
-    hosts: new Set(hosts.map(hostIn)),
-  }
-}
 
 /** Tells two configurations apart without telling what is in them. */
 const fingerprint = ({ settings, operations }: Config): string =>
