@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import supertest from 'supertest'
+import { loadConfig } from '../../src/config/load.ts'
 import { shippedOperations } from '../support/catalogue.ts'
+import { folderFor } from '../support/cli.ts'
+import { startManaged } from '../support/managed.ts'
 import { many, until } from '../support/many.ts'
 import { type Pair, type PairOptions, startPair, verdictOf } from '../support/pair.ts'
+import { needs } from '../support/tools.ts'
 
 type Sample = { readonly name: string; readonly labels: Readonly<Record<string, string>>; readonly value: number }
 
@@ -47,6 +54,13 @@ const ERRORS = [
   'unsafe-path',
   'invalid-header',
   'missing-token',
+  'untrusted-caller',
+  'unknown-seller',
+  'operation-not-allowed',
+  'forwarded-call',
+  'foreign-host',
+  'lwa-refused',
+  'lwa-unavailable',
   'body-too-large',
   'mint-refused',
   'mint-throttled',
@@ -82,6 +96,26 @@ const METRICS: Readonly<Record<string, readonly [type: string, labels?: Readonly
     rdt_mint_queue_wait_seconds: ['histogram'],
     rdt_mint_last_success_timestamp_seconds: ['gauge'],
     rdt_replays_total: ['counter', { outcome: ['cured', 'failed'] }],
+    rdt_lwa_requests_total: [
+      'counter',
+      {
+        outcome: [
+          'success',
+          'invalid_client',
+          'invalid_grant',
+          'unauthorized_client',
+          'refused',
+          'throttled',
+          'server_error',
+          'network',
+          'bad_response',
+        ],
+        secret: ['current', 'previous'],
+      },
+    ],
+    rdt_lwa_request_duration_seconds: ['histogram'],
+    rdt_secret_last_success_timestamp_seconds: ['gauge', { secret: [] }], // none is configured
+    rdt_insecure_listeners: ['gauge'],
     rdt_config_last_reload_successful: ['gauge'],
     rdt_build_info: ['gauge', { version: ['0.0.0-test'], node_version: [process.version] }],
   }
@@ -252,4 +286,103 @@ test('a caller who leaves is counted, and not as an error of Amazon', async (t) 
     [1, 'rdt_http_requests_total', { code: '499' }],
     [0, 'rdt_upstream_errors_total'],
   ])
+})
+
+const SECRET = 'rdt_secret_last_success_timestamp_seconds'
+const ADDRESS = '/orders/v0/orders/1/address'
+
+/** When each configured secret last worked, by its place. */
+const secretsOf = async (pair: Pair): Promise<Readonly<Record<string, number>>> => {
+  const samples = (await scrape(pair)).filter(({ name }) => name === SECRET)
+  return Object.fromEntries(samples.map(({ labels, value }) => [labels['secret'], value]))
+}
+
+test('each configured secret has a series from the start, named by its place, which rises with use', async (t) => {
+  const folder = folderFor(t)
+  const [both, audit] = [path.join(folder, 'both'), path.join(folder, 'audit')]
+  writeFileSync(both, 'first-token\nsecond-token\n')
+  writeFileSync(audit, 'audit-token\n')
+  const managed = await startManaged(t, {
+    sellers: ['seller-a', 'seller-b'],
+    env: {
+      SIDECAR_AUTH_CALLER_TOKEN_FILE: both,
+      SIDECAR_AUTH_CALLERS: JSON.stringify([{ name: 'audit', tokenFile: audit }]),
+    },
+  })
+  const places = [
+    ...['sellers.0.clientSecret', 'sellers.0.refreshToken', 'sellers.1.clientSecret', 'sellers.1.refreshToken'],
+    ...['auth.callerTokenFile.1', 'auth.callerTokenFile.2', 'auth.callers.0.1'],
+  ]
+  assert.deepEqual(await secretsOf(managed), Object.fromEntries(places.map((place) => [place, 0])))
+
+  const begun = Date.now() / 1000
+  const headers = { 'x-rdt-caller-token': 'second-token' }
+  assert.equal((await managed.ask(ADDRESS, 'seller-b', { headers })).status, 200)
+  const used = await secretsOf(managed)
+  for (const place of places) {
+    const worked = ['sellers.1.clientSecret', 'sellers.1.refreshToken', 'auth.callerTokenFile.2'].includes(place)
+    const at = used[place] ?? Number.NaN
+    assert.ok(worked ? at >= begun - 1 && at <= Date.now() / 1000 + 1 : at === 0, `${place} ${at}`)
+  }
+  assert.doesNotMatch(await textOf(managed), /seller-[ab]|first-token|second-token|audit/)
+})
+
+test('a secret that has changed starts anew; one whose seller is gone has no series', async (t) => {
+  const sellers = ['seller-a', 'seller-b']
+  const { files, callerTokenFile, ...managed } = await startManaged(t, { sellers })
+  const reload = (rows: readonly object[]): void => {
+    const loaded = loadConfig(undefined, {
+      SIDECAR_PORT: '0',
+      SIDECAR_ADMIN_PORT: '0',
+      SIDECAR_ENDPOINT: managed.amazon,
+      SIDECAR_LWA_ENDPOINT: `${managed.amazon}/auth/o2/token`,
+      SIDECAR_AUTH_CALLER_TOKEN_FILE: callerTokenFile,
+      SIDECAR_SELLERS: JSON.stringify(rows),
+    })
+    managed.sidecar.reload(loaded, 'file')
+  }
+  const rows = sellers.map((id) => files.row(id))
+  for (const seller of sellers) assert.equal((await managed.ask(ADDRESS, seller)).status, 200)
+  const before = await secretsOf(managed)
+  assert.ok(Object.values(before).every((at) => at > 0))
+
+  files.write('seller-b', 'no-such-secret')
+  reload(rows)
+  await until(async () => (await secretsOf(managed))['sellers.1.clientSecret'] === 0)
+  await until(async () => sumOf(await scrape(managed), 'rdt_lwa_requests_total', { secret: 'previous' }) === 1)
+  const fellBack = await secretsOf(managed)
+  assert.equal(fellBack['sellers.1.clientSecret'], 0)
+  assert.ok((fellBack['sellers.1.refreshToken'] ?? 0) >= (before['sellers.1.refreshToken'] ?? 0))
+
+  reload(rows.slice(1))
+  const left = await secretsOf(managed)
+  assert.deepEqual(Object.keys(left), ['sellers.0.clientSecret', 'sellers.0.refreshToken', 'auth.callerTokenFile.1'])
+  assert.equal(left['sellers.0.clientSecret'], 0) // it is seller-b's now
+})
+
+test('requests to Login with Amazon are counted as they were answered, and by which secrets were used', async (t) => {
+  const { files, callerTokenFile, ...managed } = await startManaged(t)
+  managed.simulator.control({ fail: [{ on: 'lwa', times: 1, as: 503 }] })
+  assert.equal((await managed.ask(ADDRESS)).status, 200)
+  assert.equal((await managed.ask(ADDRESS)).status, 200)
+  await counts(managed, [
+    [1, 'rdt_lwa_requests_total', { outcome: 'server_error', secret: 'current' }],
+    [1, 'rdt_lwa_requests_total', { outcome: 'success', secret: 'current' }],
+    [managed.lwa().length, 'rdt_lwa_requests_total'],
+    [managed.lwa().length, 'rdt_lwa_request_duration_seconds_count'],
+  ])
+})
+
+test('data listeners that take plaintext from other machines are counted', async (t) => {
+  const open = { SIDECAR_HOST: '0.0.0.0', SIDECAR_INSECURE_LISTEN: 'true' }
+  await counts(await startPair(t, { env: open }), [[1, 'rdt_insecure_listeners']])
+})
+
+test('those on TLS are not', { skip: needs('openssl') }, async (t) => {
+  const folder = folderFor(t)
+  const [key, cert] = [path.join(folder, 'key.pem'), path.join(folder, 'cert.pem')]
+  const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1']
+  execFileSync('openssl', [...request, '-subj', '/CN=rdt', '-keyout', key, '-out', cert], { stdio: 'ignore' })
+  const env = { SIDECAR_HOST: '0.0.0.0', SIDECAR_TLS_CERT_FILE: cert, SIDECAR_TLS_KEY_FILE: key }
+  await counts(await startPair(t, { env }), [[0, 'rdt_insecure_listeners']])
 })
