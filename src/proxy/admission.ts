@@ -31,6 +31,8 @@ export type AdmissionRules = {
 }
 
 export type Admitted = { readonly seller: ManagedSeller; readonly caller: Caller | undefined }
+/** `caller`: who it was all the same, for the log. */
+export type NotAdmitted = { readonly error: OwnError; readonly caller?: Caller | undefined }
 
 /** Why a request must not be taken, whatever it asks for. `unix`: it came on a Unix socket, which no browser reaches. */
 export const foreign = (
@@ -61,15 +63,15 @@ const addressText = (address = ''): string => {
 export const admit = (
   { sellers, callers }: AdmissionRules,
   { callerToken, seller: named }: { readonly callerToken: string | undefined; readonly seller: string | undefined },
-): Admitted | OwnError | undefined => {
-  if (sellers.length === 0) return named === undefined ? undefined : UNKNOWN_SELLER
+): Admitted | NotAdmitted | undefined => {
+  if (sellers.length === 0) return named === undefined ? undefined : { error: UNKNOWN_SELLER }
   const caller = callers?.find(callerToken ?? '')
-  if (callers && !caller) return UNTRUSTED
+  if (callers && !caller) return { error: UNTRUSTED }
   const open = sellers.filter(({ id }) => caller?.sellers?.has(id) ?? true)
   if (named !== undefined) {
     const seller = open.find(({ id }) => id === named)
-    return seller ? { seller, caller } : UNKNOWN_SELLER
+    return seller ? { seller, caller } : { error: UNKNOWN_SELLER, caller }
   }
   const seller = open.length === 1 ? open[0] : open.find(({ isDefault }) => isDefault)
-  return seller ? { seller, caller } : NO_SELLER
+  return seller ? { seller, caller } : { error: NO_SELLER, caller }
 }

@@ -87,9 +87,9 @@ export const createHandler = (options: HandlerOptions) => {
     const { target } = recognition
     const mint = method === 'POST' && target.path === TOKENS_PATH
     const admitted = bearer ? undefined : admit(rules, headers)
-    if (admitted && 'name' in admitted) return reject(res, admitted)
+    call.caller = admitted?.caller?.name
+    if (admitted && 'error' in admitted) return reject(res, admitted.error)
     const { seller, caller } = admitted ?? {}
-    call.caller = caller?.name
     if (caller && !mayCall(caller, method, recognition, mint)) return reject(res, NOT_ALLOWED)
     if (seller) call.credential = seller.credential.id.slice(0, 8)
 

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import path from 'node:path'
 import { test } from 'node:test'
 import { createLogger } from '../../src/telemetry/logger.ts'
+import { folderFor } from '../support/cli.ts'
 import { listen } from '../support/listen.ts'
+import { CALLER_TOKEN, startManaged } from '../support/managed.ts'
 import { until } from '../support/many.ts'
 import { metric } from '../support/metric.ts'
 import { type Pair, startPair } from '../support/pair.ts'
@@ -259,4 +263,42 @@ test('the audit stream does not ask for the log’s level, and log.audit turns i
     const events = written.map((line) => JSON.parse(line).event)
     assert.deepEqual(events, audit ? ['configuration', 'mint', 'swap'] : [])
   }
+})
+
+test('calls in the name of a managed seller tell who called, those that are refused for what they ask too', async (t) => {
+  const tokenFile = path.join(folderFor(t), 'invoices')
+  writeFileSync(tokenFile, 'token-of-invoices\n')
+  const invoices = { name: 'invoices', tokenFile, sellers: ['seller-b'], operations: ['orders-v0.getOrderAddress'] }
+  const managed = await startManaged(t, {
+    sellers: ['seller-a', 'seller-b', 'seller-c'],
+    env: { SIDECAR_AUTH_CALLERS: JSON.stringify([invoices]) },
+  })
+  const address = '/orders/v0/orders/1/address'
+  const ask = async (target: string, callerToken: string, seller?: string) =>
+    (await managed.ask(target, seller, { headers: { 'x-rdt-caller-token': callerToken } })).text()
+  await ask(address, 'token-of-invoices')
+  await ask('/sellers/v1/marketplaceParticipations', 'token-of-invoices')
+  await ask(address, 'token-of-invoices', 'seller-a')
+  await ask(address, CALLER_TOKEN)
+  await ask(address, 'CANARY', 'seller-a')
+  await (await managed.call(address, managed.simulator.accessToken('seller-a'))).text()
+  await ended(managed, 6)
+  const told = [
+    ['invoices', 'minted'],
+    ['invoices', 'rejected;operation-not-allowed'],
+    ['invoices', 'rejected;unknown-seller'],
+    ['default', 'rejected;missing-token'],
+    [undefined, 'rejected;untrusted-caller'],
+    [undefined, 'minted'], // its own access token says who it is
+  ]
+  const audits = audited(managed).filter(({ event }) => event === 'swap' || event === 'refusal')
+  assert.deepEqual(
+    audits.map(({ caller, outcome }) => [caller, outcome]),
+    told,
+  )
+  assert.deepEqual(
+    callsOf(managed).map(({ caller }) => caller),
+    told.map(([caller]) => caller),
+  )
+  assert.doesNotMatch(managed.lines.join(), /CANARY|token-of-/)
 })
