@@ -302,3 +302,29 @@ test('calls in the name of a managed seller tell who called, those that are refu
   )
   assert.doesNotMatch(managed.lines.join(), /CANARY|token-of-/)
 })
+
+test('each access token that is fetched for a managed seller is told, and each that is refused', async (t) => {
+  const managed = await startManaged(t, { sellers: ['seller-a', 'seller-b'] })
+  managed.simulator.control({ revokeRefreshTokens: ['Atzr|seller-b'], fail: [{ on: 'lwa', times: 1, as: 503 }] })
+  for (const seller of ['seller-a', 'seller-b']) await (await managed.ask('/orders/v0/orders/1', seller)).text()
+  await ended(managed, 2)
+  const fetched = audited(managed, 'access-token')
+  assert.deepEqual(
+    fetched.map(({ seller, secrets, outcome, status }) => [seller, secrets, outcome, status]),
+    [
+      ['seller-a', 'current', 'server_error', 503],
+      ['seller-a', 'current', 'success', undefined],
+      ['seller-b', 'current', 'invalid_grant', 400],
+    ],
+  )
+  assert.equal(fetched.length, managed.lwa().length)
+  const [a, , b] = fetched.map(({ credential }) => credential)
+  assert.match(String(a), HASH)
+  assert.deepEqual(
+    callsOf(managed).map(({ credential }) => credential),
+    [a, b],
+  )
+  const level = (outcome: string) => linesOf(managed).find((line) => line.msg && line['outcome'] === outcome)?.['level']
+  assert.deepEqual([level('success'), level('server_error'), level('invalid_grant')], ['info', 'warn', 'warn'])
+  assert.doesNotMatch(managed.lines.join(), /Atz|simulated-secret/)
+})
