@@ -178,6 +178,7 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
           ...addressOf(server, listener),
           endpoint: listener.endpoint.origin,
         })),
+        managedSellers: config.sellers.length,
         cacheEntries: cache.size(),
         ...events.summary(),
         mintQueue: minter.queued(),

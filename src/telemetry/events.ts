@@ -47,6 +47,7 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
     routes: new Map<string, RouteCounts>(),
     mints: 0,
     lastMintError: undefined as { at: string; outcome: string; status?: number; code?: string } | undefined,
+    lastLwaError: undefined as { at: string; outcome: string; status?: number } | undefined,
   }
 
   const countRoute = ({ route, verdict }: Call): void => {
@@ -124,6 +125,7 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
         mints: stats.mints,
         operations: Object.fromEntries(stats.routes),
         lastMintError: stats.lastMintError ?? null,
+        lastLwaError: stats.lastLwaError ?? null,
       }
     },
 
@@ -193,6 +195,8 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
       metrics.lwaRequests.inc({ outcome, secret: standing })
       metrics.lwaDuration.observe(tookMs / 1000)
       const fields = { seller, credential: credential.slice(0, 8), outcome, secrets: standing, status, cause }
+      if (outcome !== 'success')
+        stats.lastLwaError = { at: new Date().toISOString(), outcome, ...(status !== undefined && { status }) }
       logger[outcome === 'success' ? 'info' : 'warn']({ ...fields, ms: tenth(tookMs) }, 'access token')
       logger.audit('access-token', fields)
     },

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import supertest from 'supertest'
+import { startManaged } from '../support/managed.ts'
 import { startPair } from '../support/pair.ts'
 
 test('probes: live and ready while serving; neither asks Amazon', async (t) => {
@@ -31,7 +32,22 @@ test('/status says what is going on, without a token, a seller or a path with id
   assert.equal(body.hitRatio, 1 / 3)
   assert.deepEqual(body.listeners, [{ host: '127.0.0.1', port: pair.port, endpoint: pair.amazon }])
   assert.match(body.configuration, /^[0-9a-f]{12}$/)
+  assert.deepEqual([body.managedSellers, body.lastLwaError], [0, null])
   assert.doesNotMatch(text, /canary|Atz/)
+})
+
+test('/status says how many sellers are managed, and how Login with Amazon failed last; not which, nor a secret', async (t) => {
+  const managed = await startManaged(t, { sellers: ['seller-canary', 'seller-b'] })
+  managed.simulator.control({ revokeRefreshTokens: ['Atzr|seller-canary'] })
+  const begun = Date.now()
+  for (const seller of ['seller-canary', 'seller-b']) await managed.ask('/orders/v0/orders/1', seller)
+  const { body, text } = await supertest(managed.admin).get('/status').expect(200)
+  assert.equal(body.managedSellers, 2)
+  const { at, ...error } = body.lastLwaError
+  assert.deepEqual(error, { outcome: 'invalid_grant', status: 400 })
+  assert.ok(Date.parse(at) >= begun - 1 && Date.parse(at) <= Date.now())
+  assert.equal(body.lastMintError, null)
+  assert.doesNotMatch(text, /canary|seller-b|Atz|simulated-secret|caller-token/)
 })
 
 test('several listeners serve several regions from one sidecar, and share no token', async (t) => {
