@@ -5,12 +5,13 @@ import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { createSimulator } from '../../src/simulator/simulator.ts'
 import { folderFor, serving } from '../support/cli.ts'
+import { sellerFiles } from '../support/managed.ts'
 import { until } from '../support/many.ts'
 import { needs } from '../support/tools.ts'
 import { ALERTS_FILE, alerts } from './alerts.ts'
 import { panelQueries, runbookQueries, substituted } from './dashboard.ts'
 import { startPrometheus } from './prometheus.ts'
-import { createTraffic, OPERATOR_FILE } from './traffic.ts'
+import { CALLER_TOKEN, createTraffic, OPERATOR_FILE, SELLERS } from './traffic.ts'
 
 const LABELS = { namespace: 'shop', pod: 'orders-1', job: 'rdt' }
 const VARIABLES = { ...LABELS, __rate_interval: '1m', __range: '5m' }
@@ -20,9 +21,18 @@ const startSidecar = async (t: TestContext) => {
   const simulator = createSimulator()
   const amazon = await simulator.listen()
   t.after(() => simulator.close())
-  const file = path.join(folderFor(t), 'operator.yaml')
+  const folder = folderFor(t)
+  const file = path.join(folder, 'operator.yaml')
   writeFileSync(file, OPERATOR_FILE)
-  const { base, admin } = await serving(t, { SIDECAR_ENDPOINT: amazon }, ['--config', file])
+  const callerTokenFile = path.join(folder, 'caller-token')
+  writeFileSync(callerTokenFile, `${CALLER_TOKEN}\n`, { mode: 0o600 })
+  const env = {
+    SIDECAR_ENDPOINT: amazon,
+    SIDECAR_LWA_ENDPOINT: `${amazon}/auth/o2/token`,
+    SIDECAR_SELLERS: JSON.stringify(SELLERS.map((id) => sellerFiles(folder).row(id))),
+    SIDECAR_AUTH_CALLER_TOKEN_FILE: callerTokenFile,
+  }
+  const { base, admin } = await serving(t, env, ['--config', file])
   return { simulator, base, admin: new URL(admin).host }
 }
 
@@ -50,6 +60,7 @@ test('dashboard, alerts and runbook against a real Prometheus', { skip: needs('p
     )
     assert.equal(await prometheus.number('sum(rdt_token_lookups_total)'), traffic.lookups())
     assert.equal(await prometheus.number('sum(rdt_mint_requests_total)'), traffic.mints())
+    assert.equal(await prometheus.number('sum(rdt_lwa_requests_total)'), SELLERS.length)
   })
 
   await t.test('every query of the dashboard returns a number', async () => {
@@ -71,6 +82,8 @@ test('dashboard, alerts and runbook against a real Prometheus', { skip: needs('p
       assert.ok(Math.abs(is / expected - 1) < 0.25, `${is}, not ${expected}`)
     about(await shown(/^\d+ Mints saved A/), traffic.lookups() - traffic.mints())
     about(await shown(/ Calls in a day A/), traffic.ordersV0())
+    assert.equal(await shown(/ Secrets not used A/), 0)
+    assert.equal(await shown(/ Insecure listeners A/), 0)
     assert.equal(await shown(/ Sidecars A/), 1)
     assert.equal(await shown(/ Configuration A/), 1)
     assert.ok((await shown(/ Last mint A/)) < 60)

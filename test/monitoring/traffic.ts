@@ -11,6 +11,10 @@ operations:
 mint: { ratePerSecond: 50, burst: 50 }
 `
 
+/** Managed sellers, one a round: each round asks Login with Amazon. */
+export const SELLERS = ['shop-1', 'shop-2']
+export const CALLER_TOKEN = 'caller-token-of-the-traffic'
+
 const MINT = '/tokens/2021-03-01/restrictedDataToken'
 const OPEN = '/sellers/v1/marketplaceParticipations'
 const DENIED = ['mfn-v0.getShipment', 'shipping-v1.getShipment']
@@ -81,6 +85,8 @@ export const createTraffic = (simulator: Simulator, base: string) => {
         await get(target)
       for (const n of [2 * round, 2 * round + 1]) await get(`/reports/2021-06-30/documents/${documentId(n)}`)
       await get('/orders/v0/orders/1/address', { token: null })
+      const managed = { 'x-rdt-caller-token': CALLER_TOKEN, 'x-rdt-seller': `shop-${round}` }
+      for (const target of [OPEN, '/orders/v0/orders/1/address']) await get(target, { token: null, headers: managed })
       await get('/orders/v0/orders/1%2F2/address')
       await get('/orders/v0/orders/1/address', { headers: { 'x-rdt-mode': 'perhaps' } })
       simulator.control({ revoke: 'rdts' })
