@@ -32,8 +32,13 @@ const COMMANDS: Readonly<Record<string, readonly [summary: string, load: () => P
 // the dead keep younger garbage alive until a full collection: a third more processor time for every call after that.
 setFlagsFromString('--no-allocation-site-pretenuring')
 
-/** Commands that end in their own way when a signal says so; the others end at once. */
-const UNTIL_STOPPED = ['serve', 'simulate', 'demo']
+const ENDING: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT']
+/** Commands that end in their own way when one of these signals says so; the others end at once. */
+const UNTIL_STOPPED: Readonly<Record<string, readonly NodeJS.Signals[]>> = {
+  serve: ENDING, // at SIGHUP it reads its configuration again
+  simulate: [...ENDING, 'SIGHUP'],
+  demo: [...ENDING, 'SIGHUP'],
+}
 
 const usage = (): string =>
   `usage: rdt-sidecar [COMMAND] [OPTIONS]\n\n${Object.entries(COMMANDS)
@@ -58,15 +63,15 @@ const main = async (argv: readonly string[]): Promise<number> => {
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   if (!command) throw new UsageError(`unknown command: ${name}\n\n${usage()}`)
   // Before anything is loaded: as process 1 of a container a signal that nobody listens for is lost.
-  const stopped = UNTIL_STOPPED.includes(name) ? signalled() : new Promise<void>(() => {})
+  const stopped = signalled(UNTIL_STOPPED[name] ?? [])
   if (name === 'serve') process.on('SIGHUP', () => {}) // there is nothing to read again yet
   const run = await command[1]()
   return run(ioOf([...args], stopped))
 }
 
-const signalled = (): Promise<void> =>
+const signalled = (signals: readonly NodeJS.Signals[]): Promise<void> =>
   new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
+    for (const signal of signals) process.once(signal, () => resolve())
   })
 
 const ioOf = (args: string[], stopped: Promise<void>): Io => ({
