@@ -60,17 +60,56 @@ ${paint('bold', `One address over and over, with RDTs that live ${lifeS} s`)}
   ${calls} calls, ${paint('green', `${waited} waited for a mint`)}; ${renewals} mints renewed the RDT behind their backs.
 `
 
-export const tryByHand = (simulator: string, sidecar: string, admin: string, paint: Paint): string => `
+/** What the simulator counted while some work was done; `failed` is the callers' count. */
+export type Span = {
+  readonly calls: number
+  readonly personal: number
+  readonly failed: number
+  readonly mints: number
+  readonly lwa: number
+  readonly lwaRefused: number
+}
+
+export type Managed = {
+  readonly day: Span
+  readonly unproven: { readonly status: number; readonly error: string; readonly atAmazon: number }
+  readonly renewed: Span
+  readonly rotated: Span
+  readonly lifeS: number
+}
+
+export const managedText = ({ day, unproven, renewed, rotated, lifeS }: Managed, paint: Paint): string => `
+${paint('bold', 'Services that hold nothing')} (they name a seller and show a caller token; two sellers' secrets are the same sidecar's)
+  ${day.calls} calls served, ${day.personal} of them with personal data; ${day.lwa} LWA requests, ${day.mints} mints.
+  Without the caller token: ${unproven.status} ${unproven.error}; ${unproven.atAmazon} requests reached Amazon.
+  ${renewed.calls} calls with access tokens that live ${lifeS} s, ${paint('green', `${renewed.failed} failed`)}; ${renewed.lwa} LWA requests renewed them behind their backs, ${renewed.mints} mints.
+  ${rotated.calls} calls after the client secret was rotated, ${paint('green', `${rotated.failed} failed`)}; ${rotated.lwa} LWA requests with the new one, ${rotated.lwaRefused} refused, ${rotated.mints} mints.
+`
+
+export type Places = {
+  readonly amazon: string
+  readonly sidecar: string
+  readonly admin: string
+  /** The client secret that LWA takes. */
+  readonly secret: string
+  readonly managed: { readonly seller: string; readonly tokenFile: string }
+}
+
+export const tryByHand = ({ amazon, sidecar, admin, secret, managed }: Places, paint: Paint): string => `
 ${paint('bold', 'Try it by hand')} (everything stays up until Ctrl-C):
 
-  LWA=$(curl -s ${simulator}/auth/o2/token -d grant_type=refresh_token -d 'refresh_token=Atzr|seller-a' \\
-    -d client_id=amzn1.application-oa2-client.demo -d client_secret=simulated-secret | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
+  LWA=$(curl -s ${amazon}/auth/o2/token -d grant_type=refresh_token -d 'refresh_token=Atzr|seller-a' \\
+    -d client_id=amzn1.application-oa2-client.demo -d client_secret=${secret} | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
 
   ${paint('dim', '# straight to Amazon: 200, and the personal data is missing')}
-  curl -s  ${simulator}/orders/v0/orders/902-1845936-5435001/address -H "x-amz-access-token: $LWA"
+  curl -s  ${amazon}/orders/v0/orders/902-1845936-5435001/address -H "x-amz-access-token: $LWA"
 
   ${paint('dim', '# the same call through the sidecar')}
   curl -si ${sidecar}/orders/v0/orders/902-1845936-5435001/address -H "x-amz-access-token: $LWA"
+
+  ${paint('dim', '# by a service that holds nothing')}
+  curl -si ${sidecar}/orders/v0/orders/902-1845936-5435001/address \\
+    -H "x-rdt-seller: ${managed.seller}" -H "x-rdt-caller-token: $(cat ${managed.tokenFile})"
 
   curl -s  ${admin}/status
   curl -s  ${admin}/metrics | grep ^rdt_

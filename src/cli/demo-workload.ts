@@ -13,10 +13,12 @@ export type Ask = (
 ) => Promise<unknown>
 
 const ORDERS = '/orders/v0/orders'
+/** No restricted operation. */
+export const PARTICIPATIONS = '/sellers/v1/marketplaceParticipations'
 
 /** Runs the calls of one seller in the order a real service would make them; `ask` sends one and resolves to its JSON body. */
 export const workOf = async (ask: Ask, reportDocument: string): Promise<void> => {
-  await ask('getMarketplaceParticipations', 'GET', '/sellers/v1/marketplaceParticipations')
+  await ask('getMarketplaceParticipations', 'GET', PARTICIPATIONS)
   for (const order of await allOrders(ask)) {
     await Promise.all([
       ask('getOrderItems', 'GET', `${ORDERS}/${order}/orderItems`),

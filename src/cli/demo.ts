@@ -1,47 +1,87 @@
 /** `demo`: simulator and sidecar on free ports, a short real workload, and what it cost. Needs no account and no network. */
+import path from 'node:path'
 import { parseArgs, styleText } from 'node:util'
 import { createSidecar } from '../sidecar.ts'
 import { documentId } from '../simulator/reports.ts'
 import { createSimulator } from '../simulator/simulator.ts'
 import type { LogEntry, Simulator } from '../simulator/types.ts'
-import { type Command, configOf, runtimeOf } from './command.ts'
-import { burstText, economyOf, type Paint, steadyText, tableOf, tryByHand } from './demo-report.ts'
-import { type Ask, burstOf, type DemoCall, medianOf, steadily, workOf } from './demo-workload.ts'
+import { accepted, type Command, load, loadToServe, runtimeOf, temporaryFolder } from './command.ts'
+import {
+  burstText,
+  economyOf,
+  managedText,
+  type Paint,
+  type Span,
+  steadyText,
+  tableOf,
+  tryByHand,
+} from './demo-report.ts'
+import { type Ask, burstOf, type DemoCall, medianOf, PARTICIPATIONS, steadily, workOf } from './demo-workload.ts'
 
 const TOKEN = 'x-amz-access-token'
 const SAMPLES = 200
 const BURST = 200
 const LIFE_S = 1
+const LWA_LIFE_S = 2
+/** Managed sellers; selling partners of the simulator have the same names. */
+const MANAGED = ['books', 'toys'] as const
+const SECRETS = { old: 'secret-of-last-year', new: 'simulated-secret' } as const
 
 export const demo: Command = async (io) => {
   const { values } = parseArgs({ args: io.args, options: { once: { type: 'boolean' } } })
   const paint: Paint = (style, text) => (io.terminal ? styleText(style, text) : text)
   const simulator = createSimulator()
+  simulator.control({ clientSecrets: [SECRETS.old] })
   const amazon = await simulator.listen()
-  const sidecar = createSidecar(configOf({ env: environmentFor(amazon) }), runtimeOf(io))
+  const tokenFile = path.join(temporaryFolder(io), 'caller-token')
+  const environment = (secret: string) => ({ env: environmentFor(amazon, tokenFile, secret) })
+  const config = accepted(loadToServe(environment(SECRETS.old)))
+  const sidecar = createSidecar(config, runtimeOf(io))
   const { data, admin } = await sidecar.listen()
   const [base, adminBase] = [data[0]?.port, admin.port].map((port) => `http://127.0.0.1:${port}`) as [string, string]
-
-  io.out(`Simulated SP-API at ${amazon}, sidecar at ${base}. Two sellers fetch their orders, a label and a report.\n\n`)
-  const stage: Stage = { simulator, amazon, base, paint }
-  io.out(await showDay(stage))
-  io.out(await showBurst(stage))
-  io.out(await showRenewal(stage))
-  if (!values.once) {
-    io.out(tryByHand(amazon, base, adminBase, paint))
-    await io.stopped
+  const stage: Stage = {
+    simulator,
+    amazon,
+    base,
+    paint,
+    callerToken: config.callers[0]?.tokens[0]?.reveal() ?? '',
+    takeOver: (secret) => sidecar.reload(load(environment(secret)), 'signal'),
   }
-  await sidecar.close()
-  await simulator.close()
+
+  const show = async (): Promise<void> => {
+    io.out(
+      `Simulated SP-API at ${amazon}, sidecar at ${base}. Two sellers fetch their orders, a label and a report.\n\n`,
+    )
+    for (const part of [showDay, showBurst, showRenewal, showManaged]) io.out(await part(stage))
+    if (!values.once) {
+      const managed = { seller: MANAGED[0], tokenFile }
+      io.out(tryByHand({ amazon, sidecar: base, admin: adminBase, secret: SECRETS.new, managed }, paint))
+      await io.stopped
+    }
+  }
+  try {
+    await Promise.race([show(), io.stopped])
+  } finally {
+    await sidecar.close()
+    await simulator.close()
+  }
   return 0
 }
 
-type Stage = { readonly simulator: Simulator; readonly amazon: string; readonly base: string; readonly paint: Paint }
+type Stage = {
+  readonly simulator: Simulator
+  readonly amazon: string
+  readonly base: string
+  readonly paint: Paint
+  readonly callerToken: string
+  /** The sidecar's client secret from now on. */
+  readonly takeOver: (secret: string) => void
+}
 
 const showDay = async ({ simulator, amazon, base, paint }: Stage): Promise<string> => {
   const calls: DemoCall[] = []
   await Promise.all(
-    ['seller-a', 'seller-b'].map((seller) => workOf(asker(base, simulator.accessToken(seller), calls), documentId(1))),
+    ['seller-a', 'seller-b'].map((seller) => workOf(withToken(base, simulator, seller, calls), documentId(1))),
   )
   const mints = mintsSince(simulator, 0)
   const personal = simulator.log().filter(({ kind, pii }) => kind === 'call' && pii).length
@@ -63,7 +103,7 @@ const showDay = async ({ simulator, amazon, base, paint }: Stage): Promise<strin
 }
 
 const showBurst = async ({ simulator, base, paint }: Stage): Promise<string> => {
-  const ask = asker(base, simulator.accessToken('seller-c'), [])
+  const ask = withToken(base, simulator, 'seller-c', [])
   const from = performance.now()
   const ms = await burstOf(BURST, (target) => ask('getOrderAddress', 'GET', target, { 'x-rdt-scope': 'specific' }))
   const mints = mintsSince(simulator, from)
@@ -72,7 +112,7 @@ const showBurst = async ({ simulator, base, paint }: Stage): Promise<string> => 
 
 const showRenewal = async ({ simulator, base, paint }: Stage): Promise<string> => {
   const calls: DemoCall[] = []
-  const ask = asker(base, simulator.accessToken('seller-d'), calls)
+  const ask = withToken(base, simulator, 'seller-d', calls)
   const from = performance.now()
   simulator.control({ rdtSeconds: LIFE_S })
   await steadily(2.5 * LIFE_S * 1000, 25, (target) => ask('getOrderAddress', 'GET', target))
@@ -82,15 +122,69 @@ const showRenewal = async ({ simulator, base, paint }: Stage): Promise<string> =
   return steadyText({ calls: calls.length, waited, renewals, lifeS: LIFE_S }, paint)
 }
 
+const showManaged = async ({ simulator, base, paint, callerToken, takeOver }: Stage): Promise<string> => {
+  const calls: DemoCall[] = []
+  const asks = MANAGED.map((seller) =>
+    asker(base, { 'x-rdt-seller': seller, 'x-rdt-caller-token': callerToken }, calls),
+  )
+  const span = async (work: () => Promise<unknown>): Promise<Span> => {
+    const [from, before] = [performance.now(), calls.length]
+    await work()
+    const failed = calls.slice(before).filter(({ status }) => status !== 200).length
+    return { ...countOf(simulator, from), failed }
+  }
+  /** RDTs serve the one call; the other goes out with the access token. */
+  const goOn = (ms: number) => () =>
+    steadily(ms, 25, (target) =>
+      Promise.all(
+        asks.flatMap((ask) => [
+          ask('getOrderAddress', 'GET', target),
+          ask('getMarketplaceParticipations', 'GET', PARTICIPATIONS),
+        ]),
+      ),
+    )
+  simulator.control({ accessTokenSeconds: LWA_LIFE_S })
+  const day = await span(() => Promise.all(asks.map((ask) => workOf(ask, documentId(1)))))
+  const arrived = simulator.log().length
+  const refused = await fetch(base + PARTICIPATIONS, { headers: { 'x-rdt-seller': MANAGED[0] } })
+  const unproven = {
+    status: refused.status,
+    error: refused.headers.get('x-rdt-error') ?? 'none',
+    atAmazon: simulator.log().length - arrived,
+  }
+  const renewed = await span(goOn(LWA_LIFE_S * 1000))
+  simulator.control({ clientSecrets: [SECRETS.new] })
+  takeOver(SECRETS.new)
+  const rotated = await span(goOn(500))
+  simulator.control({ accessTokenSeconds: 3600 })
+  return managedText({ day, unproven, renewed, rotated, lifeS: LWA_LIFE_S }, paint)
+}
+
+/** What the simulator saw of managed sellers since then. */
+const countOf = (simulator: Simulator, since: number): Omit<Span, 'failed'> => {
+  const seen = simulator.log().filter(({ at, seller }) => at >= since && MANAGED.some((one) => one === seller))
+  const lwa = seen.filter(({ kind }) => kind === 'lwa')
+  return {
+    calls: seen.filter(({ kind, status }) => kind === 'call' && status === 200).length,
+    personal: seen.filter(({ kind, pii }) => kind === 'call' && pii).length,
+    mints: seen.filter(({ kind }) => kind === 'mint').length,
+    lwa: lwa.length,
+    lwaRefused: lwa.filter(({ status }) => status !== 200).length,
+  }
+}
+
 /** `since`: on the clock of `performance`, which is the simulator's. */
 const mintsSince = (simulator: Simulator, since: number): readonly LogEntry[] =>
   simulator.log().filter(({ kind, at }) => kind === 'mint' && at >= since)
 const throttledOf = (mints: readonly LogEntry[]): number => mints.filter(({ status }) => status === 429).length
 
+const withToken = (base: string, simulator: Simulator, seller: string, calls: DemoCall[]): Ask =>
+  asker(base, { [TOKEN]: simulator.accessToken(seller) }, calls)
+
 const asker =
-  (base: string, token: string, calls: DemoCall[]): Ask =>
+  (base: string, proof: Readonly<Record<string, string>>, calls: DemoCall[]): Ask =>
   async (operation, method, target, headers = {}) => {
-    const response = await fetch(base + target, { method, headers: { [TOKEN]: token, ...headers } })
+    const response = await fetch(base + target, { method, headers: { ...proof, ...headers } })
     const body: unknown = await response.json()
     const verdict = response.headers.get('x-rdt-verdict') ?? 'none'
     calls.push({ operation, status: response.status, verdict })
@@ -98,11 +192,21 @@ const asker =
   }
 
 /** The visitor's own SIDECAR_* are left out: the demo is the same everywhere. */
-const environmentFor = (endpoint: string) => ({
+const environmentFor = (endpoint: string, callerTokenFile: string, clientSecret: string) => ({
   SIDECAR_PORT: '0',
   SIDECAR_ADMIN_PORT: '0',
   SIDECAR_ENDPOINT: endpoint,
   SIDECAR_LOG_LEVEL: 'silent',
   SIDECAR_LOG_AUDIT: 'false',
-  SIDECAR_RDT_EXPIRY_MARGIN_MS: '100', // for RDTs that live a second
+  SIDECAR_RDT_EXPIRY_MARGIN_MS: '100', // for tokens that live a second or two
+  SIDECAR_LWA_ENDPOINT: `${endpoint}/auth/o2/token`,
+  SIDECAR_AUTH_CALLER_TOKEN_FILE: callerTokenFile,
+  SIDECAR_AUTH_CREATE_CALLER_TOKEN_FILE: 'true',
+  SIDECAR_SELLERS: JSON.stringify(MANAGED.map((id) => ({ id, clientId: 'amzn1.application-oa2-client.demo' }))),
+  ...Object.fromEntries(
+    MANAGED.flatMap((id) => [
+      [`SIDECAR_SELLERS_${id.toUpperCase()}_CLIENT_SECRET`, clientSecret],
+      [`SIDECAR_SELLERS_${id.toUpperCase()}_REFRESH_TOKEN`, `Atzr|${id}`],
+    ]),
+  ),
 })

@@ -2,17 +2,15 @@
  * `serve`: runs the sidecar until it is told to stop; a drain that cut nothing exits 0. Configuration files that change, or
  * SIGHUP, have it read its configuration again.
  */
-import { makeCallerToken } from '../config/caller-token.ts'
 import type { LoadResult } from '../config/load.ts'
 import { createFileWatch } from '../config/watch.ts'
 import { createSidecar } from '../sidecar.ts'
 import { createLogger } from '../telemetry/logger.ts'
-import { accepted, type Command, configFileFrom, load, runtimeOf } from './command.ts'
+import { accepted, type Command, configFileFrom, load, loadToServe, runtimeOf } from './command.ts'
 
 export const serve: Command = async (io) => {
   const file = configFileFrom(io)
-  let first = load(io, file)
-  if (makeCallerToken(first)) first = load(io, file)
+  const first = loadToServe(io, file)
   const config = accepted(first)
   const logger = createLogger(config.settings.log)
   const warn = ({ warnings }: LoadResult): void => {

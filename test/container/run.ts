@@ -61,7 +61,7 @@ export const runImage = (image: Image, options: RunOptions = {}): Container => {
   return { ended, pid, kill, exec, remove }
 }
 
-// An overlay without an upper folder is read-only, and no other place of it can be written.
+// An overlay without an upper folder is read-only. The shared memory that an engine gives each container can be written all the same.
 const START = `
   if [ -n "$1" ]; then echo $$ > "$1"; fi
   mount -t overlay overlay -o "ro,lowerdir=$2" "$3"
@@ -69,6 +69,7 @@ const START = `
   mount --rbind /sys "$3/sys"
   mount --bind /dev/null "$3/dev/null"
   mount --bind /dev/urandom "$3/dev/urandom"
+  mount -t tmpfs -o mode=1777,size=64m,nosuid,nodev,noexec shm "$3/dev/shm"
   shift 3
   exec "$@"`
 
@@ -76,7 +77,7 @@ const START = `
 const mountPoints = (folder: string, files: Readonly<Record<string, string>>) => {
   const [merged, points] = [path.join(folder, 'merged'), path.join(folder, 'points')]
   chmodSync(folder, 0o711)
-  for (const one of [merged, ...['proc', 'sys', 'dev', 'etc'].map((name) => path.join(points, name))])
+  for (const one of [merged, ...['proc', 'sys', 'dev/shm', 'etc'].map((name) => path.join(points, name))])
     mkdirSync(one, { recursive: true })
   const added = {
     '/dev/null': '',

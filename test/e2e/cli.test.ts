@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
@@ -144,6 +144,13 @@ test('demo --once: mints fewer than calls, no 429, plain text when piped, and it
   const [, burst] = /200 orders at once[^\n]*\n {2}(\d+) mints, [^;]*; 0 answered 429; all served/.exec(out) ?? []
   assert.ok(Number(burst) >= 4 && Number(burst) <= 14, out)
   assert.match(out, / calls, 1 waited for a mint; [1-9] mints renewed the RDT/)
+  assert.match(out, /46 calls served, 44 of them with personal data; \d+ LWA requests, 8 mints\./)
+  assert.match(out, /Without the caller token: 403 untrusted-caller; 0 requests reached Amazon\./)
+  assert.match(
+    out,
+    /\d+ calls with access tokens that live 2 s, 0 failed; [1-9]\d* LWA requests renewed them.*, 0 mints\./,
+  )
+  assert.match(out, /was rotated, 0 failed; [1-9]\d* LWA requests with the new one, 0 refused, 0 mints\./)
   assert.ok(!out.includes('\u001b'))
   assert.doesNotMatch(out, /Atz|^\{/m) // no token, no log line
 })
@@ -153,11 +160,23 @@ test('demo stays up, and its curl lines work as printed', { skip: noCurl }, asyn
   const running = start(t, ['demo'])
   await printed(running, /grep \^rdt_/)
   const lines = running.out().replace(/[\s\S]*\n\n {2}LWA=/, '  LWA=')
+  const [, tokenFile = ''] = /\$\(cat (\S+)\)/.exec(lines) ?? []
+  assert.equal(statSync(tokenFile).mode & 0o777, 0o440)
   const answers = execFileSync('sh', ['-c', lines], { encoding: 'utf8' })
   assert.match(answers, /"AmazonOrderId":"902-1845936-5435001"\}/)
   assert.match(answers, /x-rdt-verdict: hit|x-rdt-verdict: minted/)
-  assert.match(answers, /"ShippingAddress"/)
+  assert.equal(answers.split('"ShippingAddress"').length - 1, 2, 'with an access token, and with a caller token')
   assert.match(answers, /rdt_mint_requests_total/)
   running.child.kill('SIGINT')
   assert.equal((await running.finished).code, 0)
+  assert.ok(!existsSync(path.dirname(tokenFile)), 'the caller token is gone')
+})
+
+test('demo ends at a signal, without finishing its work: a hang-up too', async (t) => {
+  const running = start(t, ['demo', '--once'])
+  await printed(running, /Simulated SP-API/)
+  running.child.kill('SIGHUP')
+  const { code, out, err } = await running.finished
+  assert.deepEqual([code, err], [0, ''])
+  assert.doesNotMatch(out, /Services that hold nothing/)
 })
