@@ -6,6 +6,7 @@ import { documentId, documentText, reportId } from '../../src/simulator/reports.
 import type { LogEntry } from '../../src/simulator/types.ts'
 import { CLIENTS } from '../support/clients/all.ts'
 import type { RealClient } from '../support/clients/client.ts'
+import { CALLER_TOKEN, startManaged } from '../support/managed.ts'
 import { startPair } from '../support/pair.ts'
 import { needs } from '../support/tools.ts'
 
@@ -96,6 +97,24 @@ for (const [title, make] of Object.entries(CLIENTS)) {
       assert.equal(pair.mints().length, 6)
       assert.equal((await client.order(orderNumber(2))).personal[0], person(SELLER, orderNumber(2)).email)
       assert.equal(pair.mints().length, 7, 'its RDTs are for one order: another order is another mint')
+    })
+
+    it('gets the same without any credential, in the name of a managed seller', async (t) => {
+      const pair = await startManaged(t, { sellers: ['seller-b', SELLER] })
+      const managed = { 'x-rdt-seller': SELLER, 'x-rdt-caller-token': CALLER_TOKEN }
+      const client = make({ base: pair.base, amazon: pair.amazon, managed })
+      assert.deepEqual(await look(client), EVERYTHING)
+      assert.deepEqual(told(pair.calls()), CALLS)
+      assert.equal(pair.mints().length, 6)
+      assert.deepEqual(
+        pair.lwa().map(({ seller, headers }) => [seller, headers['user-agent']]),
+        [[SELLER, 'rdt-sidecar/0.0.0-test']],
+        'the client asked Login with Amazon for nothing',
+      )
+      const leaked = pair
+        .calls()
+        .filter(({ headers }) => Object.keys(headers).some((name) => name.startsWith('x-rdt-')))
+      assert.deepEqual(leaked, [])
     })
 
     it('directly with its own RDT code mints for every call, a page too', async (t) => {

@@ -2,6 +2,7 @@
 declare module '@amazon-sp-api-release/amazon-sp-api-sdk-js' {
   class ApiClient {
     constructor(baseUrl: string)
+    readonly defaultHeaders: Record<string, string>
     enableAutoRetrievalAccessToken(id: string, secret: string, refreshToken: string | null, scope: string | null): this
     enableAutoRetrievalRestrictedDataToken(
       id: string,

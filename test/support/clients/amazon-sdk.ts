@@ -28,7 +28,7 @@ type Order = { buyerInfo?: { buyerEmail?: string }; shippingAddress?: { name?: s
 /** An API whose ApiClient has a valid token. */
 type Ready<T> = () => Promise<T>
 
-export const amazonSdk = ({ base, amazon, seller = 'seller-a', rdts = 'none' }: ClientOptions): RealClient => {
+export const amazonSdk = ({ base, amazon, seller = 'seller-a', rdts = 'none', managed }: ClientOptions): RealClient => {
   divertAllHttps(amazon)
   const credentials = [CREDENTIALS.clientId, CREDENTIALS.clientSecret, CREDENTIALS.refreshToken(seller)] as const
   const lwa = new LwaAuthClient(...credentials)
@@ -37,6 +37,7 @@ export const amazonSdk = ({ base, amazon, seller = 'seller-a', rdts = 'none' }: 
   const apiClient = ({ ApiClient }: ClientOf): Client => {
     const client = new ApiClient(base)
     client.disableRateLimiter()
+    Object.assign(client.defaultHeaders, managed)
     return client
   }
   /** With one access token for all: `enableAutoRetrievalAccessToken` gets one for each ApiClient. */
@@ -44,7 +45,7 @@ export const amazonSdk = ({ base, amazon, seller = 'seller-a', rdts = 'none' }: 
     const client = apiClient(api)
     const made = make(client)
     return async () => {
-      client.applyXAmzAccessTokenToRequest(await lwa.getAccessToken())
+      client.applyXAmzAccessTokenToRequest(managed ? ' ' : await lwa.getAccessToken())
       return made
     }
   }

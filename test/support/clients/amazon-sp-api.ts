@@ -10,6 +10,7 @@ import {
   found,
   type Item,
   MARKETPLACE,
+  NONE,
   type Order,
   ofOrder,
   type RealClient,
@@ -17,7 +18,7 @@ import {
   resources,
   SINCE,
 } from './client.ts'
-import { divertingAgent, isSpApi } from './divert.ts'
+import { divertingAgent, isSpApi, withoutToken } from './divert.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -27,17 +28,21 @@ export const amazonSpApi = ({
   seller = 'seller-a',
   rdts = 'none',
   retry = true,
+  managed,
 }: ClientOptions): RealClient & { readonly client: SellingPartner } => {
+  const agent = divertingAgent((host) => (isSpApi(host) ? base : amazon), true)
   const client = new SellingPartner({
     region: 'na',
-    refresh_token: CREDENTIALS.refreshToken(seller),
+    refresh_token: managed ? NONE : CREDENTIALS.refreshToken(seller),
+    ...(managed && { access_token: NONE }),
     credentials: {
-      SELLING_PARTNER_APP_CLIENT_ID: CREDENTIALS.clientId,
-      SELLING_PARTNER_APP_CLIENT_SECRET: CREDENTIALS.clientSecret,
+      SELLING_PARTNER_APP_CLIENT_ID: managed ? NONE : CREDENTIALS.clientId,
+      SELLING_PARTNER_APP_CLIENT_SECRET: managed ? NONE : CREDENTIALS.clientSecret,
     },
     options: {
+      auto_request_tokens: !managed,
       auto_request_throttled: retry,
-      https_proxy_agent: divertingAgent((host) => (isSpApi(host) ? base : amazon), true),
+      https_proxy_agent: managed ? withoutToken(agent, base, managed) : agent,
     },
   })
 

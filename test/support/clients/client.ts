@@ -13,6 +13,8 @@ export type ClientOptions = {
   readonly seller?: string
   /** none: every call with the LWA access token, as before a sidecar · own: RDTs by the client's own means. Default none. */
   readonly rdts?: 'none' | 'own'
+  /** Headers of every call to SP-API. With them the client has no credentials, and sends no access token. */
+  readonly managed?: Readonly<Record<string, string>> | undefined
   /** The client's own retry after a 429, where it has one. Default true. */
   readonly retry?: boolean
 }
@@ -66,6 +68,9 @@ export type RealClient = {
   readonly mint: (resources: readonly Resource[]) => Promise<string>
   readonly errorOf: (error: unknown) => ClientError
 }
+
+/** In the place of credentials, where a client insists on some. */
+export const NONE = 'none'
 
 /** What the simulator takes for any seller. */
 export const CREDENTIALS = {

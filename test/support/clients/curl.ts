@@ -24,12 +24,16 @@ type Payload<T> = { readonly payload: T }
 /** What a script does with an answer that is no 2xx: it has the status and the body. */
 type CurlError = Error & { readonly status: number; readonly body: unknown }
 
-export const curl = ({ base, amazon, seller = 'seller-a', rdts = 'none' }: ClientOptions): RealClient => {
+export const curl = ({ base, amazon, seller = 'seller-a', rdts = 'none', managed }: ClientOptions): RealClient => {
   let accessToken: Promise<string> | undefined
   const token = (): Promise<string> => (accessToken ??= getAccessToken(amazon, seller))
+  const proof = async (rdt?: string): Promise<readonly string[]> => {
+    const headers = managed ?? { 'x-amz-access-token': rdt ?? (await token()) }
+    return Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
+  }
 
   const post = async <T>(path: string, body: object): Promise<T> =>
-    json(await ask([`${base}${path}`, '-H', `x-amz-access-token: ${await token()}`, '--json', JSON.stringify(body)]))
+    json(await ask([`${base}${path}`, ...(await proof()), '--json', JSON.stringify(body)]))
 
   const mint = async (list: readonly Resource[]): Promise<string> => {
     const path = '/tokens/2021-03-01/restrictedDataToken'
@@ -38,8 +42,7 @@ export const curl = ({ base, amazon, seller = 'seller-a', rdts = 'none' }: Clien
   const get = async <T>(path: string, query: Readonly<Record<string, string | undefined>> = {}, rdt?: string) => {
     const given = Object.entries(query).filter(([, value]) => value !== undefined)
     const parameters = given.flatMap(([name, value]) => ['--data-urlencode', `${name}=${value}`])
-    const presented = rdt ?? (await token())
-    return json<T>(await ask(['-G', `${base}${path}`, '-H', `x-amz-access-token: ${presented}`, ...parameters]))
+    return json<T>(await ask(['-G', `${base}${path}`, ...(await proof(rdt)), ...parameters]))
   }
   const restricted = async <T>(resource: Resource, query: Readonly<Record<string, string | undefined>> = {}) =>
     get<T>(resource.path, query, rdts === 'own' ? await mint([resource]) : undefined)

@@ -2,6 +2,7 @@
  * Points a client elsewhere that knows Amazon's hosts by heart: an https.Agent whose connections are plain TCP to an
  * address of one's own. The client believes that it speaks TLS with Amazon, and sends Amazon's Host.
  */
+import type { ClientRequest } from 'node:http'
 import https from 'node:https'
 import net from 'node:net'
 
@@ -18,6 +19,25 @@ export const divertingAgent = (routeOf: (host: string) => string, keepAlive: boo
     }
   }
   return new DivertingAgent({ keepAlive })
+}
+
+/** Requests of `agent` for SP-API's hosts go without an access token, as for `base`, and with these headers. */
+export const withoutToken = (
+  agent: https.Agent,
+  base: string,
+  headers: Readonly<Record<string, string>>,
+): https.Agent => {
+  const inner = agent as unknown as { addRequest: (request: ClientRequest, options: { host?: string }) => void }
+  const add = inner.addRequest.bind(agent)
+  inner.addRequest = (request, options) => {
+    if (isSpApi(options.host ?? '')) {
+      request.removeHeader('x-amz-access-token')
+      for (const [name, value] of Object.entries({ host: new URL(base).host, ...headers }))
+        request.setHeader(name, value)
+    }
+    add(request, options)
+  }
+  return agent
 }
 
 /**

@@ -29,16 +29,22 @@ export const spApiSdk = ({
   seller = 'seller-a',
   rdts = 'none',
   retry = true,
+  managed,
 }: ClientOptions): RealClient => {
   divertAllHttps(amazon)
   const { clientId, clientSecret } = CREDENTIALS
-  const auth = new SellingPartnerApiAuth({ clientId, clientSecret, refreshToken: CREDENTIALS.refreshToken(seller) })
+  const auth = managed
+    ? ({ getAccessToken: async () => '' } as SellingPartnerApiAuth)
+    : new SellingPartnerApiAuth({ clientId, clientSecret, refreshToken: CREDENTIALS.refreshToken(seller) })
   const configuration: ClientConfiguration = { auth, region: 'na', rateLimiting: { retry } }
 
   /** A client at `base`: the table is read in its constructor. */
   const make = <T>(Client: new (configuration: ClientConfiguration) => T, restrictedDataToken?: string): T => {
     sellingPartnerRegions.na.endpoints.production = base
-    return new Client({ ...configuration, ...(restrictedDataToken && { restrictedDataToken }) })
+    const client = new Client({ ...configuration, ...(restrictedDataToken && { restrictedDataToken }) })
+    const { axios } = client as { axios: { defaults: { headers: { common: object } } } } // protected in its types
+    Object.assign(axios.defaults.headers.common, managed)
+    return client
   }
   // The newest Tokens client brings an older @sp-api-sdk/common of its own, whose table nobody can reach.
   const tokens = Object.assign(new TokensApiClient(configuration as never), { basePath: base })
