@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
 import { person } from '../../src/simulator/people.ts'
 import { CREDENTIALS } from '../support/clients/client.ts'
+import { startManaged } from '../support/managed.ts'
 import { type Pair, startPair } from '../support/pair.ts'
 import { needs } from '../support/tools.ts'
 
@@ -15,23 +16,28 @@ const PRELOAD = path.join(ROOT, 'test/support/clients/amazon-is-here.ts')
 const DOCUMENT = readFileSync(path.join(ROOT, 'docs/clients.md'), 'utf8')
 const { name, email, street } = person('seller-a', '902-1845936-5435001')
 
-type Block = { readonly section: string; readonly language: string; readonly text: string }
-/** The fenced blocks, each with the section it stands in. */
-const blocks: readonly Block[] = DOCUMENT.split(/^## /m).flatMap((part) =>
-  [...part.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language = '', text = '']) => ({
-    section: part.split('\n')[0] ?? '',
-    language,
-    text,
-  })),
+type Block = { readonly section: string; readonly managed: boolean; readonly language: string; readonly text: string }
+const MANAGED = 'Services that hold nothing'
+/** The fenced blocks, each with the section it stands in: a client's name. */
+const blocks: readonly Block[] = DOCUMENT.split(/^## /m).flatMap((chapter) =>
+  chapter.split(/^### /m).flatMap((part) =>
+    [...part.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language = '', text = '']) => ({
+      section: part.split('\n')[0] ?? '',
+      managed: chapter.startsWith(MANAGED),
+      language,
+      text,
+    })),
+  ),
 )
 const executed = blocks.filter(({ language }) => language === 'js' || language === 'sh')
 
-test('there is a guide to run for each client that the tests have', () => {
-  assert.deepEqual(
-    executed.map(({ section }) => section),
-    ['amazon-sp-api', '@sp-api-sdk', "Amazon's JavaScript SDK", 'curl'],
-  )
-})
+for (const chapter of [false, true])
+  test(`there is a guide to run for each client that the tests have${chapter ? ', without credentials too' : ''}`, () => {
+    assert.deepEqual(
+      executed.filter(({ managed }) => managed === chapter).map(({ section }) => section),
+      ['amazon-sp-api', '@sp-api-sdk', "Amazon's JavaScript SDK", 'curl'],
+    )
+  })
 
 test('the versions it speaks of are the ones that were run', () => {
   const versionOf = (name: string): string =>
@@ -55,28 +61,31 @@ const folder = (t: TestContext): string => {
 }
 
 const run = promisify(execFile)
-const output = async (t: TestContext, { language, text }: Block, pair: Pair): Promise<string> => {
+const output = async (
+  t: TestContext,
+  { language, text }: Block,
+  pair: Pick<Pair, 'base' | 'amazon'>,
+  secrets: Readonly<Record<string, string>>,
+): Promise<string> => {
   const file = path.join(folder(t), language === 'js' ? 'guide.mjs' : 'guide.sh')
   writeFileSync(file, text)
-  const env = {
-    PATH: process.env['PATH'],
-    SIDECAR: pair.base,
-    AMAZON: pair.amazon,
-    LWA_ENDPOINT: `${pair.amazon}/auth/o2/token`,
-    LWA_CLIENT_ID: CREDENTIALS.clientId,
-    LWA_CLIENT_SECRET: CREDENTIALS.clientSecret,
-    LWA_REFRESH_TOKEN: CREDENTIALS.refreshToken('seller-a'),
-  }
+  const env = { PATH: process.env['PATH'], SIDECAR: pair.base, AMAZON: pair.amazon, ...secrets }
   const command = language === 'js' ? [process.execPath, '--import', PRELOAD] : ['sh', '-eu']
   const [program = '', ...args] = command
   return (await run(program, [...args, file], { env, timeout: 60_000 })).stdout
 }
 
-for (const block of executed) {
-  const skip = block.language === 'sh' && needs('curl')
-  test(`the guide for ${block.section} runs as it stands`, { skip }, async (t) => {
+const needed = ({ language }: Block) => ({ skip: language === 'sh' && needs('curl') })
+
+for (const block of executed.filter(({ managed }) => !managed)) {
+  test(`the guide for ${block.section} runs as it stands`, needed(block), async (t) => {
     const pair = await startPair(t)
-    const shown = await output(t, block, pair)
+    const shown = await output(t, block, pair, {
+      LWA_ENDPOINT: `${pair.amazon}/auth/o2/token`,
+      LWA_CLIENT_ID: CREDENTIALS.clientId,
+      LWA_CLIENT_SECRET: CREDENTIALS.clientSecret,
+      LWA_REFRESH_TOKEN: CREDENTIALS.refreshToken('seller-a'),
+    })
     for (const personal of [email, name, street]) assert.ok(shown.includes(personal), `${personal} in:\n${shown}`)
     assert.equal(shown.split(`For you, from ${name}`).length - 1, 2, 'both pages of items')
     assert.deepEqual(
@@ -86,5 +95,20 @@ for (const block of executed) {
     const minters = pair.mints().map(({ headers }) => headers['user-agent'])
     assert.deepEqual(new Set(minters), new Set(['rdt-sidecar/0.0.0-test']), 'the client minted nothing itself')
     assert.equal(minters.length, 3)
+  })
+}
+
+for (const block of executed.filter(({ managed }) => managed)) {
+  test(`the guide for ${block.section} without credentials runs as it stands`, needed(block), async (t) => {
+    const pair = await startManaged(t, { sellers: ['shop-us', 'shop-eu'] })
+    const shown = await output(t, block, pair, { CALLER_TOKEN_FILE: pair.callerTokenFile })
+    const addressee = person('shop-us', '902-1845936-5435001')
+    for (const personal of [addressee.name, addressee.street]) assert.ok(shown.includes(personal), shown)
+    assert.deepEqual(
+      pair.calls().map(({ operation, token, status }) => `${operation} ${token} ${status}`),
+      ['orders-v0.getOrderAddress rdt 200'],
+    )
+    const askers = pair.lwa().map(({ headers }) => headers['user-agent'])
+    assert.deepEqual(askers, ['rdt-sidecar/0.0.0-test'], 'the client asked Login with Amazon for nothing')
   })
 }
