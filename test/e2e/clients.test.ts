@@ -132,7 +132,7 @@ for (const [title, make] of Object.entries(CLIENTS)) {
       assert.deepEqual((await client.order(ORDER)).personal, [undefined, undefined])
       assert.deepEqual((await client.orderItems(ORDER)).personal, [undefined])
       assert.deepEqual((await client.orderAddress(ORDER)).personal, [undefined, undefined, undefined])
-      for (const refused of [client.shipment('shipment-1'), client.reportDocument(documentId(1))]) {
+      for (const refused of [() => client.shipment('shipment-1'), () => client.reportDocument(documentId(1))]) {
         await assert.rejects(refused, (error) => client.errorOf(error).code === 'Unauthorized')
       }
     })
