@@ -20,6 +20,9 @@
       value: {{ $settings.adminHost | quote }}
     - name: SIDECAR_ADMIN_PORT
       value: {{ $settings.adminPort | quote }}
+    {{- with include "rdt-sidecar.managedEnv" . | fromYamlArray }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
     {{- with .Values.env }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
@@ -62,10 +65,13 @@
     - name: {{ .Chart.Name }}-config
       mountPath: /etc/rdt-sidecar/config
       readOnly: true
-    {{- range .Values.secrets }}
-    - name: {{ include "rdt-sidecar.secretVolumeName" (list $ .name) }}
-      mountPath: /etc/rdt-sidecar/secrets/{{ .name }}
+    {{- range include "rdt-sidecar.secretNames" . | fromJsonArray }}
+    - name: {{ include "rdt-sidecar.secretVolumeName" (list $ .) }}
+      mountPath: /etc/rdt-sidecar/secrets/{{ . }}
       readOnly: true
+    {{- end }}
+    {{- with include "rdt-sidecar.sharedMounts" (list . false) }}
+    {{- . | nindent 4 }}
     {{- end }}
     {{- with .Values.extraVolumeMounts }}
     {{- toYaml . | nindent 4 }}
@@ -96,11 +102,7 @@ seccompProfile: { type: RuntimeDefault }
 - name: {{ .Chart.Name }}-config
   configMap:
     name: {{ include "rdt-sidecar.configMapName" . }}
-{{- range .Values.secrets }}
-- name: {{ include "rdt-sidecar.secretVolumeName" (list $ .name) }}
-  secret:
-    secretName: {{ .name }}
-{{- end }}
+{{- include "rdt-sidecar.managedVolumes" . }}
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}
 {{- end }}

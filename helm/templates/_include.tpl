@@ -14,6 +14,11 @@ Where your chart has the sidecar twice, by aliases, say which: {{ include "rdt-s
 {{- include "rdt-sidecar.inScope" (list . "rdt-sidecar.volumesOf") -}}
 {{- end -}}
 
+{{/* For volumeMounts of the containers that call: the caller token's folder, the socket's; nothing where neither is configured. */}}
+{{- define "rdt-sidecar.callerMounts" -}}
+{{- include "rdt-sidecar.inScope" (list . "rdt-sidecar.callerMountsOf") -}}
+{{- end -}}
+
 {{- define "rdt-sidecar.podAnnotations" -}}
 {{- include "rdt-sidecar.inScope" (list . "rdt-sidecar.podAnnotationsOf") -}}
 {{- end -}}

@@ -112,11 +112,14 @@ export const exampleChart = (): string => {
   return folder
 }
 
+const CALLER_MOUNTS = `shop:1
+          volumeMounts: {{- include "rdt-sidecar.callerMounts" $ | nindent 12 }}`
+
 let plain: string | undefined
-/** The Deployment of the example in a chart that sets no value. */
+/** The Deployment of the example in a chart that sets no value; its container has what sidecar and callers share. */
 export const plainChart = (): string => {
   const deployment = readFileSync(path.join(CHART, 'examples/shop/templates/deployment.yaml'), 'utf8')
-  plain ??= parentChart('plain', [{}], { 'deployment.yaml': deployment.replace('{{ .Values.image }}', 'shop:1') })
+  plain ??= parentChart('plain', [{}], { 'deployment.yaml': deployment.replace('{{ .Values.image }}', CALLER_MOUNTS) })
   return plain
 }
 

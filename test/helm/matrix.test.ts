@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
-import { parse, stringify } from 'yaml'
+import { parse } from 'yaml'
 import { run, servingWith } from '../support/cli.ts'
 import { needs } from '../support/tools.ts'
-import { CHART, exampleChart, lint, plainChart, type Rendered, render, renderText, scratchFile } from './chart.ts'
+import { CHART, exampleChart, lint, plainChart, type Rendered, render, renderText } from './chart.ts'
 import { problemsOf } from './kubernetes.ts'
-import { containersOf, envOf, looseEnds, type Pod, podsOf, sidecarOf } from './pods.ts'
+import { mount } from './mounts.ts'
+import { containersOf, looseEnds, podsOf, sidecarOf } from './pods.ts'
 
 // Every file of helm/ci: alone where it is standalone, in the pod of a parent where it is a sidecar.
 
@@ -23,21 +24,15 @@ const caseOf = (file: string): Case => {
   return { values, args: [{ 'rdt-sidecar': values }, { chart: plainChart() }] }
 }
 
-/** The environment of a pod's sidecar, with the operator's file where this process can read it. */
-const environmentOf = (pod: Pod, objects: readonly Rendered[], { existingConfigMap, config }: Rendered) => {
-  const file = scratchFile('config.yaml')
-  const map = objects.find(({ kind, data }) => kind === 'ConfigMap' && data['config.yaml'] !== undefined)
-  assert.equal(map === undefined, existingConfigMap !== undefined)
-  writeFileSync(file, map?.data['config.yaml'] ?? stringify(config))
-  return { ...envOf(sidecarOf(pod)), SIDECAR_CONFIG: file }
-}
+const isOperatorFile = ({ kind, data }: Rendered): boolean => kind === 'ConfigMap' && data['config.yaml'] !== undefined
 
-const freePorts = (listeners: readonly Rendered[] | undefined): Record<string, string> => ({
-  SIDECAR_ADMIN_PORT: '0',
-  ...(listeners
-    ? { SIDECAR_LISTENERS: JSON.stringify(listeners.map(({ endpoint }) => ({ port: 0, endpoint }))) }
-    : { SIDECAR_PORT: '0' }),
-})
+/** On ports that are free; sockets are in folders of this process anyway. */
+const freePorts = ({ listeners, socketPath }: Rendered, here: (text: string) => string): Record<string, string> => {
+  const one = socketPath ? {} : { SIDECAR_PORT: '0' }
+  const several = () =>
+    here(JSON.stringify(listeners.map((row: Rendered) => (row.socketPath ? row : { port: 0, endpoint: row.endpoint }))))
+  return { SIDECAR_ADMIN_PORT: '0', ...(listeners ? { SIDECAR_LISTENERS: several() } : one) }
+}
 
 for (const file of FILES) {
   test(`${file}: helm lint --strict is content`, { skip }, () => {
@@ -88,24 +83,31 @@ for (const file of FILES) {
         const { mountPath, readOnly } = mounts.find((mount: Rendered) => mount.name === name)
         return [secret.secretName, mountPath, readOnly]
       })
-      const expected = (values.secrets ?? []).map(({ name }: Rendered) => [
+      const { secretName, clientCaSecretName } = values.tls ?? {}
+      const named = [...(values.secrets ?? []).map(({ name }: Rendered) => name), secretName, clientCaSecretName]
+      const expected = [...new Set(named.filter(Boolean))].map((name) => [
         name,
         `/etc/rdt-sidecar/secrets/${name}`,
         true,
       ])
-      assert.deepEqual(mounted, expected)
+      const caller = values.callerToken?.secretName
+      assert.deepEqual(mounted, [...expected, ...(caller ? [[caller, '/run/rdt-sidecar/caller', true]] : [])])
     }
   })
 
-  test(`${file}: the program takes the configuration, starts with it, and answers the probes`, { skip }, async (t) => {
+  test(`${file}: the program takes the configuration, starts with it, and answers the probes`, {
+    skip: needs('helm', 'openssl'),
+  }, async (t) => {
     const { values, args } = caseOf(file)
     const objects = render(...args)
     const [pod] = podsOf(objects)
     assert.ok(pod)
-    const env = environmentOf(pod, objects, values)
+    const { env, seenBy } = mount(pod, objects, values.config)
+    assert.equal(objects.some(isOperatorFile), values.existingConfigMap === undefined)
     const { code, err } = await run(t, ['check-config'], env)
     assert.equal(code, 0, err)
-    const sidecar = await servingWith(t, { ...env, ...freePorts(values.config.listeners), SIDECAR_LOG_LEVEL: 'info' })
+    const ports = freePorts(values.config, seenBy(sidecarOf(pod)))
+    const sidecar = await servingWith(t, { ...env, ...ports, SIDECAR_LOG_LEVEL: 'info' })
     const { startupProbe, readinessProbe, livenessProbe } = sidecarOf(pod)
     for (const { httpGet } of [startupProbe, readinessProbe, livenessProbe]) {
       assert.equal((await fetch(sidecar.admin + httpGet.path)).status, 200)
