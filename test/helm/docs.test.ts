@@ -30,11 +30,40 @@ test('the three steps make a good pod with the sidecar', { skip }, async () => {
   assert.deepEqual([image, restartPolicy], ['registry.example.com/rdt-sidecar:0.1.0', 'Always'])
 })
 
-test('the standalone quick start renders good objects, at the address it names', { skip }, async () => {
-  const objects = render(parse(block('standalone.yaml')), { release: 'tokens' })
+/** The three steps' template with the pod of managed sellers. */
+const managedTemplate = (): string =>
+  block('templates/deployment.yaml').replace(/ {4}spec:\n[\s\S]*?(?= {6}volumes:)/, block('managed pod'))
+
+test('the quick start of managed sellers in a pod makes a good one, whose container reads the token', {
+  skip,
+}, async () => {
+  const { name, dependencies } = parse(block('Chart.yaml'))
+  const [{ repository: _, ...dependency }] = dependencies
+  const chart = parentChart(`managed-${name}`, [dependency], { 'deployment.yaml': managedTemplate() })
+  const objects = render(parse(block('managed.yaml')), { chart })
   for (const object of objects) assert.deepEqual(await problemsOf(object), [])
-  assert.ok(objects.some(({ kind, metadata }) => kind === 'Service' && metadata.name === 'tokens-rdt-sidecar'))
+  assert.deepEqual(looseEnds(objects), [])
+  const [pod] = podsOf(objects) as [Pod]
+  const [{ volumeMounts }] = pod.spec.containers
+  assert.ok(page.includes(`$(head -n 1 ${volumeMounts[0].mountPath}/token)`))
+  assert.equal(sidecarOf(pod).env.at(-2).value, `${volumeMounts[0].mountPath}/token`)
 })
+
+test('the socket and the callers of the page are configurations that render', { skip }, async () => {
+  const { config } = parse(block('socket.yaml'))
+  const managed = parse(block('managed.yaml'))['rdt-sidecar']
+  render({ ...managed, callerToken: {}, config: { ...managed.config, ...config } })
+  const { callerToken: _, ...standalone } = parse(block('managed-standalone.yaml'))
+  const { secrets, config: callers } = parse(block('callers.yaml'))
+  render({ ...standalone, secrets, config: { ...standalone.config, ...callers } }, { release: 'tokens' })
+})
+
+for (const file of ['standalone.yaml', 'managed-standalone.yaml'])
+  test(`${file} renders good objects, at the address that the page names`, { skip }, async () => {
+    const objects = render(parse(block(file)), { release: 'tokens' })
+    for (const object of objects) assert.deepEqual(await problemsOf(object), [])
+    assert.ok(objects.some(({ kind, metadata }) => kind === 'Service' && metadata.name === 'tokens-rdt-sidecar'))
+  })
 
 test('the divided plan is one that the notes do not warn of', { skip }, () => {
   const { config, ...more } = parse(block('replicas.yaml'))
@@ -54,4 +83,6 @@ test('the values for metrics render what they name', { skip }, () => {
 test('links lead to what is there', () => {
   for (const [, link = ''] of page.matchAll(/\]\(([^)#]+)\)/g))
     assert.ok(existsSync(path.join(import.meta.dirname, '../../docs', link)), link)
+  const anchors = [...page.matchAll(/^#+ (.*)$/gm)].map(([, title = '']) => title.toLowerCase().replaceAll(' ', '-'))
+  for (const [, anchor = ''] of page.matchAll(/\]\(#([^)]+)\)/g)) assert.ok(anchors.includes(anchor), anchor)
 })
