@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { parse } from 'yaml'
 import { loadConfig } from '../../src/config/load.ts'
+import { certificate } from '../helm/mounts.ts'
+import { folderFor } from '../support/cli.ts'
+import { needs } from '../support/tools.ts'
 import { pairOf, type Scope } from './dockerfile.ts'
 
 const ROOT = path.join(import.meta.dirname, '../..')
@@ -14,41 +17,88 @@ const blocks = (language: string): readonly string[] =>
 const runs = blocks('sh')
   .flatMap((text) => text.replaceAll('\\\n', '').split('\n'))
   .filter((line) => line.startsWith('docker run'))
-const { services } = parse(blocks('yaml')[0] ?? '')
-const sidecar = services['rdt-sidecar']
+const variablesOf = (line: string): Scope =>
+  Object.fromEntries(
+    [...line.matchAll(/ -e (\S+)/g)].map(([, variable = '']) => {
+      const [name, value] = pairOf(variable)
+      return [name, value ?? '']
+    }),
+  )
+const [operatorFile, ...composes] = [
+  blocks('yaml').find((text) => text.startsWith('# rdt-sidecar/config.yaml')) ?? '',
+  ...blocks('yaml').filter((text) => text.startsWith('services:')),
+]
 
-const settingsOf = (env: Scope) => {
-  const result = loadConfig(undefined, env)
+/** With files in a folder of the test in the place of what is mounted: the page's configuration, secrets, a certificate. */
+const loaded = (t: TestContext, { SIDECAR_CONFIG, ...env }: Scope) => {
+  const folder = folderFor(t)
+  const here = (text: string): string =>
+    text.replaceAll('/etc/rdt-sidecar/', `${folder}/`).replaceAll('/run/rdt-sidecar/caller/', `${folder}/caller/`)
+  for (const name of ['secrets', 'caller']) mkdirSync(path.join(folder, name))
+  const files: Scope = { 'client-secret': 'secret', 'refresh-token': 'Atzr|x', 'caller-token': 'token' }
+  if (env['SIDECAR_TLS_CERT_FILE'])
+    Object.assign(files, { 'tls.crt': certificate().cert, 'tls.key': certificate().key })
+  for (const [name, text] of Object.entries(files))
+    writeFileSync(path.join(folder, 'secrets', name), text ?? '', { mode: 0o440 })
+  const file = SIDECAR_CONFIG === undefined ? undefined : here(SIDECAR_CONFIG)
+  if (file !== undefined) writeFileSync(file, here(operatorFile))
+  return loadConfig(file, Object.fromEntries(Object.entries(env).map(([name, value = '']) => [name, here(value)])))
+}
+const settingsOf = (t: TestContext, env: Scope) => {
+  const result = loaded(t, env)
   assert.ok(result.ok, JSON.stringify(result))
   return result.config.settings
 }
 const secondsOf = (text: string | undefined): number => Number(/^(\d+)s?$/.exec(text ?? '')?.[1])
-const DRAIN_S = settingsOf({}).drain.maxMs / 1000
+const drainSeconds = (t: TestContext): number => settingsOf(t, {}).drain.maxMs / 1000
 
-test('the examples of docker run are accepted configurations of the image of this version', () => {
-  assert.equal(runs.length, 3)
+test('the examples of docker run are accepted configurations of the image of this version', {
+  skip: needs('openssl'),
+}, (t) => {
+  assert.equal(runs.length, 4)
   for (const line of runs) {
-    const variables = [...line.matchAll(/ -e (\S+)/g)].map(([, variable = '']) => pairOf(variable))
-    const settings = settingsOf(Object.fromEntries(variables.map(([name, value]) => [name, value ?? ''])))
+    const env = variablesOf(line)
+    const settings = settingsOf(t, env)
     assert.ok(line.includes(` rdt-sidecar:${version}`), line)
     if (line.includes(' -p ')) assert.deepEqual([settings.host, settings.admin.host], ['0.0.0.0', '0.0.0.0'])
-    if (line.includes(' -d ')) assert.ok(secondsOf(/--stop-timeout (\d+)/.exec(line)?.[1]) > DRAIN_S, line)
+    if (line.includes(' -d ')) assert.ok(secondsOf(/--stop-timeout (\d+)/.exec(line)?.[1]) > drainSeconds(t), line)
+    const name = /--name (\S+) --network shop/.exec(line)?.[1]
+    if (name) assert.deepEqual([settings.auth.hosts, loaded(t, env).warnings], [[name], []])
   }
 })
 
-test('the example of Compose gives both one loopback, no rights, and time to drain', () => {
-  const { SIDECAR_CONFIG: file, ...env } = sidecar.environment
-  assert.equal(sidecar.image, `rdt-sidecar:${version}`)
-  assert.equal(sidecar.volumes[0].split(':')[1], path.dirname(file))
-  assert.equal(settingsOf(env).admin.host, '0.0.0.0')
-  assert.deepEqual(
-    [sidecar.read_only, sidecar.cap_drop, sidecar.security_opt],
-    [true, ['ALL'], ['no-new-privileges:true']],
-  )
-  assert.ok(secondsOf(sidecar.stop_grace_period) > DRAIN_S)
-  const { host, port } = settingsOf(env)
-  assert.equal(services.app.environment.SP_API_BASE_URL, `http://${host}:${port}`)
-  assert.equal(services.app.network_mode, 'service:rdt-sidecar')
+for (const [i, text] of composes.entries())
+  test(`the ${i === 0 ? 'first' : 'second'} example of Compose gives both one loopback, no rights, and time to drain`, (t) => {
+    const { services } = parse(text)
+    const sidecar = services['rdt-sidecar']
+    const env: Scope = sidecar.environment
+    const { SIDECAR_CONFIG: file = '', ...own } = env
+    assert.equal(sidecar.image, `rdt-sidecar:${version}`)
+    assert.equal(sidecar.volumes[0].split(':')[1], path.dirname(file))
+    assert.deepEqual(
+      [sidecar.read_only, sidecar.cap_drop, sidecar.security_opt],
+      [true, ['ALL'], ['no-new-privileges:true']],
+    )
+    assert.ok(secondsOf(sidecar.stop_grace_period) > drainSeconds(t))
+    const { host, port, admin } = settingsOf(t, i === 0 ? own : env)
+    assert.equal(admin.host, '0.0.0.0')
+    assert.equal(services.app.environment.SP_API_BASE_URL, `http://${host}:${port}`)
+    assert.equal(services.app.network_mode, 'service:rdt-sidecar')
+  })
+
+test('app and sidecar share the volume of the caller token: the sidecar writes, the app reads by its group', (t) => {
+  const { services, volumes } = parse(composes[1] ?? '')
+  const { environment, volumes: mounts } = services['rdt-sidecar']
+  const { SIDECAR_AUTH_CALLER_TOKEN_FILE: file } = environment
+  const [volume, folder] = mounts[1].split(':')
+  assert.equal(path.dirname(file), folder)
+  assert.deepEqual(services.app.volumes, [`${volume}:${folder}:ro`])
+  assert.equal(services.app.environment.CALLER_TOKEN_FILE, file)
+  const [, group] = /gid=(\d+)/.exec(volumes[volume].driver_opts.o) ?? []
+  assert.deepEqual([...services.app.group_add, `${group}:${group}`], [group, '65532:65532'])
+  assert.equal(settingsOf(t, environment).auth.createCallerTokenFile, true)
+  const { SIDECAR_AUTH_CALLER_TOKEN_FILE: _, SIDECAR_AUTH_CREATE_CALLER_TOKEN_FILE: __, ...rest } = environment
+  settingsOf(t, { ...rest, SIDECAR_SOCKET_PATH: /SIDECAR_SOCKET_PATH: ([^`]+)/.exec(page)?.[1] })
 })
 
 test('the page says of the image what the Dockerfile says', () => {
