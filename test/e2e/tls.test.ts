@@ -1,32 +1,22 @@
 import assert from 'node:assert/strict'
-import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:https'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { createSimulator } from '../../src/simulator/simulator.ts'
-import { printed, start } from '../support/cli.ts'
+import { selfSigned, noOpenssl as skip } from '../support/certificates.ts'
+import { folderFor, printed, start } from '../support/cli.ts'
 import { listen } from '../support/listen.ts'
-
-const skip = spawnSync('openssl', ['version']).error && !process.env['CI'] ? 'openssl is not installed' : false
 
 /** The simulator behind TLS, as Amazon is; the certificate is of a made-up authority. */
 const amazonOverTls = async (t: TestContext) => {
-  const folder = mkdtempSync(path.join(tmpdir(), 'rdt-tls-'))
-  const [key, cert] = ['key.pem', 'cert.pem'].map((name) => path.join(folder, name)) as [string, string]
-  const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1']
-  const name = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost']
-  execFileSync('openssl', [...request, '-keyout', key, '-out', cert, ...name], { stdio: 'ignore' })
+  const { cert, key, certFile } = selfSigned(folderFor(t), 'localhost')
   const simulator = createSimulator()
-  const server = createServer({ key: readFileSync(key), cert: readFileSync(cert) }, simulator.handle)
+  const server = createServer({ key, cert }, simulator.handle)
   const port = await listen(server)
   t.after(() => {
     server.closeAllConnections()
     server.close()
-    rmSync(folder, { recursive: true })
   })
-  return { simulator, cert, url: `https://localhost:${port}` }
+  return { simulator, cert: certFile, url: `https://localhost:${port}` }
 }
 const serving = async (t: TestContext, env: Record<string, string>): Promise<string> => {
   const running = start(t, ['serve'], { SIDECAR_PORT: '0', SIDECAR_ADMIN_PORT: '0', ...env })

@@ -15,8 +15,8 @@ export type PairOptions = {
   readonly endpoint?: string
   /** The endpoint counts as one of Amazon's sandboxes. */
   readonly sandbox?: boolean
-  /** Endpoints of several listeners; gets the simulator's. */
-  readonly listeners?: (amazon: string) => readonly string[]
+  /** Listeners in the place of one: endpoints, or rows as configured; gets the simulator's. */
+  readonly listeners?: (amazon: string) => readonly (string | object)[]
   readonly overrides?: Overrides
 }
 
@@ -34,7 +34,8 @@ export const startPair = async (
   const amazon = await simulator.listen()
   const lines: string[] = []
   const logger = createLogger({ level: 'debug', audit: true }, { write: (line) => void lines.push(line) })
-  const several = many && JSON.stringify(many(amazon).map((one) => ({ port: 0, endpoint: one })))
+  const several =
+    many && JSON.stringify(many(amazon).map((one) => (typeof one === 'string' ? { port: 0, endpoint: one } : one)))
   const where = several ? { SIDECAR_LISTENERS: several } : { SIDECAR_PORT: '0', SIDECAR_ENDPOINT: endpoint ?? amazon }
   const loaded = configFrom({ ...where, ...(typeof env === 'function' ? env(amazon) : env) })
   const listeners = loaded.listeners.map((one) => ({ ...one, endpoint: { ...one.endpoint, sandbox } }))
