@@ -3,10 +3,13 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { TLSSocket } from 'node:tls'
 import { createRoute } from './app.ts'
 import type { TlsConfig } from './config/tls.ts'
 import type { Handler } from './proxy/handle.ts'
+import { createInFlight } from './proxy/in-flight.ts'
 import { clearSocket, closeToOthers } from './socket-file.ts'
+import { systemCode } from './sp-api/errors.ts'
 
 /** Where a listener is, or is to be. */
 export type Address =
@@ -17,6 +20,7 @@ const TIMES = {
   keepAliveTimeout: 75_000, // longer than callers' pools keep a connection, so that it is they who close it
   requestTimeout: 0, // bodies of any size, at any speed; headersTimeout stays
 }
+const HANDSHAKE_MS = 10_000
 
 export type DataServerOptions = {
   readonly handler: Handler
@@ -24,7 +28,7 @@ export type DataServerOptions = {
   /** Undefined: plaintext. */
   readonly tls: TlsConfig | undefined
   /** A connection that came to nothing: no TLS, an old version, no certificate of ours. */
-  readonly onHandshakeFailed: (error: unknown) => void
+  readonly onHandshakeFailed: (code: string) => void
 }
 
 export const createDataServer = ({ handler, maxHeaderSize, tls, onHandshakeFailed }: DataServerOptions) => {
@@ -33,12 +37,30 @@ export const createDataServer = ({ handler, maxHeaderSize, tls, onHandshakeFaile
   }
   const route = createRoute(serve)
   const options = { maxHeaderSize, ...TIMES }
-  const server = tls ? createTlsServer({ ...options, ...contextOf(tls) }, route) : createServer(options, route)
+  const server = tls
+    ? createTlsServer({ ...options, handshakeTimeout: HANDSHAKE_MS, ...contextOf(tls) }, route)
+    : createServer(options, route)
   server.on('checkExpectation', route) // Node would answer 417 itself, told and counted by nobody
-  server.on('tlsClientError', onHandshakeFailed)
   server.maxHeadersCount = 0 // bounded by bytes; a count would drop headers silently
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => handler.refuse(socket as Socket, error.code))
-  return server
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (/^(HPE|ERR_HTTP)_/.test(error.code ?? '')) handler.refuse(socket as Socket, error.code)
+    else socket.destroy() // a connection that broke: there is no request to answer
+  })
+  server.removeAllListeners('tlsClientError') // Node's own makes a clientError of it
+  server.on('tlsClientError', (error: Error, socket: TLSSocket) => {
+    socket.destroy() // after a timeout it would stay
+    const { authorizationError } = socket // what is wrong with the caller's certificate; the error is then a reset
+    onHandshakeFailed(authorizationError ? String(authorizationError) : systemCode(error))
+  })
+  const connections = createInFlight<Socket>()
+  server.on('connection', (socket: Socket) => void socket.once('close', connections.add(socket)))
+  return {
+    server,
+    /** Ends all connections, those in handshake too, of which Node's closeAllConnections does not know. */
+    cut: (): void => {
+      for (const socket of connections.all()) socket.destroy()
+    },
+  }
 }
 
 /** For connections from now on. */

@@ -140,13 +140,13 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
       userAgent,
       now,
     })
-    const server = createDataServer({
+    const opened = createDataServer({
       handler,
       maxHeaderSize: settings.limits.headerBytes,
       tls: listener.socketPath === undefined ? initial.tls : undefined,
       onHandshakeFailed: events.handshakeFailed,
     })
-    return { listener, handler, server }
+    return { listener, handler, ...opened }
   })
 
   const callsInFlight = (): number => data.reduce((sum, { handler }) => sum + handler.inFlight(), 0)
@@ -228,8 +228,8 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
       const { maxMs } = config.settings.drain
       await Promise.all(data.map(({ server, handler }) => drained(server, handler.inFlight, maxMs)))
       const cut = callsInFlight()
-      for (const { server, handler } of data) {
-        server.closeAllConnections()
+      for (const { cut: cutConnections, handler } of data) {
+        cutConnections()
         handler.close()
       }
       sellers.close()

@@ -78,5 +78,5 @@ export const firstError = (text: string): ErrorList['errors'][number] | undefine
 /** The code of a system error (ECONNREFUSED, …) and nothing else of it: messages may quote what was sent. */
 export const systemCode = (error: unknown): string => {
   const { code } = Object(error)
-  return typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,40}$/.test(code) ? code : 'UNKNOWN'
+  return typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,60}$/.test(code) ? code : 'UNKNOWN'
 }

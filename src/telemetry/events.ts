@@ -7,7 +7,7 @@ import type { LwaAnswer } from '../lwa/lwa-api.ts'
 import type { Eviction } from '../rdt/cache.ts'
 import type { Order, Trigger } from '../rdt/minter.ts'
 import type { MintAnswer } from '../rdt/tokens-api.ts'
-import { type ErrorName, systemCode } from '../sp-api/errors.ts'
+import type { ErrorName } from '../sp-api/errors.ts'
 import { auditOfCall, auditOfMint, type OperationOf } from './audit.ts'
 import { type Call, cured, overheadOf, streamedOutcome, upstreamOf } from './call.ts'
 import type { Logger } from './logger.ts'
@@ -208,8 +208,7 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
     },
 
     /** A connection to a TLS listener that came to nothing. */
-    handshakeFailed: (error: unknown): void => {
-      const code = systemCode(error)
+    handshakeFailed: (code: string): void => {
       logger[code === 'ECONNRESET' ? 'debug' : 'info']({ code }, 'TLS handshake failed') // some look only whether the port is open
     },
 
