@@ -1,7 +1,8 @@
 /** Authorities and certificates, made with openssl for one test. */
-import { execFileSync } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
+import { promisify } from 'node:util'
 import { needs } from './tools.ts'
 
 /** For a test's `skip` option. */
@@ -51,4 +52,10 @@ export const authority = (folder: string, name: string) => {
       return certificateIn(key, cert)
     },
   }
+}
+
+/** A handshake with TLS 1.1, which Node itself does not do any more; rejects with what the other side says. */
+export const tryTls11 = (port: number): Promise<unknown> => {
+  const old = ['-tls1_1', '-cipher', 'DEFAULT@SECLEVEL=0']
+  return promisify(execFile)('openssl', ['s_client', '-connect', `127.0.0.1:${port}`, ...old])
 }
