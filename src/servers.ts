@@ -63,7 +63,7 @@ export const createDataServer = ({ handler, maxHeaderSize, tls, onHandshakeFaile
   }
 }
 
-/** For connections from now on. */
+/** For connections from now on; TLS sessions of those before cannot be taken up again. */
 export const changeCertificate = (server: Server | TlsServer, tls: TlsConfig | undefined): void => {
   if (tls && 'setSecureContext' in server) server.setSecureContext(contextOf(tls))
 }

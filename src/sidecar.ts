@@ -214,7 +214,8 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
       }
       config = loaded.config
       rules = rulesOf(config, sellers, callers)
-      for (const { server } of data) changeCertificate(server, config.tls)
+      if (changed.some((key) => key.startsWith('tls.')))
+        for (const { server } of data) changeCertificate(server, config.tls)
       metrics.addRoutes(config.operations.map(({ id }) => id))
       const { log } = config.settings
       if (log.audit) logger.configure(log)

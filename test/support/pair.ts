@@ -20,8 +20,10 @@ export type PairOptions = {
   readonly overrides?: Overrides
 }
 
-export const configFrom = (env: Readonly<Record<string, string>>, file?: string) => {
-  const result = loadConfig(file, { SIDECAR_ADMIN_PORT: '0', ...env })
+const loadFrom = (env: Env, file?: string) => loadConfig(file, { SIDECAR_ADMIN_PORT: '0', ...env })
+
+export const configFrom = (env: Env, file?: string) => {
+  const result = loadFrom(env, file)
   if (!result.ok) throw new Error(JSON.stringify(result.problems))
   return result.config
 }
@@ -37,7 +39,8 @@ export const startPair = async (
   const several =
     many && JSON.stringify(many(amazon).map((one) => (typeof one === 'string' ? { port: 0, endpoint: one } : one)))
   const where = several ? { SIDECAR_LISTENERS: several } : { SIDECAR_PORT: '0', SIDECAR_ENDPOINT: endpoint ?? amazon }
-  const loaded = configFrom({ ...where, ...(typeof env === 'function' ? env(amazon) : env) })
+  const environment = { ...where, ...(typeof env === 'function' ? env(amazon) : env) }
+  const loaded = configFrom(environment)
   const listeners = loaded.listeners.map((one) => ({ ...one, endpoint: { ...one.endpoint, sandbox } }))
   const config = { ...loaded, listeners }
   const sidecar = createSidecar(
@@ -62,6 +65,8 @@ export const startPair = async (
     ports: data.map(({ port = 0 }) => port),
     admin: `http://127.0.0.1:${admin.port}`,
     close,
+    /** Has it read its configuration again, with `more` in the environment. */
+    reload: (more: Env = {}): void => sidecar.reload(loadFrom({ ...environment, ...more }), 'signal'),
     /** Every log line so far. */
     lines,
     mints: (): readonly LogEntry[] => simulator.log().filter(({ kind }) => kind === 'mint'),
