@@ -5,7 +5,8 @@ import { type Command, configFromArgs } from './command.ts'
 
 export const printConfig: Command = async (io) => {
   const { settings } = configFromArgs(io)
-  const { port: _port, endpoint: _endpoint, ...withoutOne } = settings
-  io.out(redact(writeYaml(settings.listeners ? withoutOne : settings)))
+  const { listeners, socketPath } = settings
+  const instead = listeners ? ['port', 'endpoint'] : socketPath === null ? [] : ['port'] // what must then not be set
+  io.out(redact(writeYaml(Object.fromEntries(Object.entries(settings).filter(([key]) => !instead.includes(key))))))
   return 0
 }

@@ -70,6 +70,8 @@ test('print-config prints YAML that serve takes, the same configuration again', 
   const environments = [
     { SIDECAR_MINT_BURST: '3' },
     { SIDECAR_LISTENERS: '[{ port: 8081, endpoint: eu }]', SIDECAR_OPERATIONS: '{ orders-v0.getOrder: null }' },
+    { SIDECAR_SOCKET_PATH: '/tmp/rdt.sock' },
+    { SIDECAR_LISTENERS: '[{ port: 8081, endpoint: eu }, { socketPath: /tmp/rdt.sock, endpoint: eu }]' },
   ]
   const file = path.join(mkdtempSync(path.join(tmpdir(), 'rdt-')), 'printed.yaml')
   t.after(() => rmSync(path.dirname(file), { recursive: true }))
