@@ -10,6 +10,7 @@ export const contradictions = (
   set: Readonly<Record<string, unknown>>,
 ): readonly Problem[] => [
   ...twoStyles(settings, set),
+  ...oneSocketTwice(listeners),
   ...margin(settings),
   ...plaintext(settings, listeners),
   ...unproven(settings, listeners),
@@ -23,6 +24,13 @@ const twoStyles = ({ listeners, socketPath }: Settings, set: Readonly<Record<str
   if (listeners) return both(['port', 'socketPath', 'endpoint'], 'listeners')
   return socketPath === null ? [] : both(['port'], 'socketPath')
 }
+
+const oneSocketTwice = (listeners: readonly Listener[]): readonly Problem[] =>
+  listeners.flatMap(({ socketPath }, i) =>
+    socketPath !== undefined && listeners.findIndex((other) => other.socketPath === socketPath) < i
+      ? [{ path: `listeners.${i}.socketPath`, message: 'is that of another listener too' }]
+      : [],
+  )
 
 const margin = ({ rdt }: Settings): readonly Problem[] =>
   rdt.expiryMarginMs < 3_600_000
