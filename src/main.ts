@@ -64,7 +64,10 @@ const main = async (argv: readonly string[]): Promise<number> => {
   if (!command) throw new UsageError(`unknown command: ${name}\n\n${usage()}`)
   // Before anything is loaded: as process 1 of a container a signal that nobody listens for is lost.
   const stopped = signalled(UNTIL_STOPPED[name] ?? [])
-  if (name === 'serve') process.on('SIGHUP', () => {}) // there is nothing to read again yet
+  if (name === 'serve') {
+    process.on('SIGHUP', () => {}) // there is nothing to read again yet
+    process.umask(0o007) // a Unix socket must not be anybody's, not even until it has its mode
+  }
   const run = await command[1]()
   return run(ioOf([...args], stopped))
 }
