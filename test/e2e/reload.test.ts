@@ -102,6 +102,15 @@ test('a file that is changed is read again by itself; a bad one is refused as a 
   assert.equal(await one.verdict('/orders/v0/orders/2'), 'minted')
 })
 
+test('a file with an alias of nothing is refused like any other that is no YAML', async (t) => {
+  const one = await reloading(t, '{}')
+  const refused = await one.after(() => writeFileSync(one.file, 'rdt: { scope: *CANARY }'))
+  assert.deepEqual(refused['problems'], [
+    `${one.file}: is not valid YAML: Unresolved alias (the anchor must be set before the alias)`,
+  ])
+  assert.equal(await one.verdict('/orders/v0/orders/1'), 'minted')
+})
+
 test('a key that needs a restart keeps the whole file from being taken over, and is named', async (t) => {
   const one = await reloading(t, 'mint: { burst: 5 }')
   const said = await one.after(() => {

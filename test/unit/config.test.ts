@@ -186,3 +186,20 @@ test('what is unsafe though legal is told: open files, plaintext, anonymous call
   assert.deepEqual(warnings(0o440), others)
   assert.deepEqual(warnings(0o444), ['sellers.0.clientSecretFile', 'sellers.0.refreshTokenFile', ...others])
 })
+
+test('what is wrong with YAML is told without the text, and never thrown', (t) => {
+  const printed: unknown[] = []
+  const listener = (warning: unknown) => void printed.push(warning)
+  process.on('warning', listener)
+  t.after(() => process.off('warning', listener))
+  const texts = [
+    ...['*CANARY', '*CANARY:', '!CANARY!x y', '|CANARY', '>CANARY', '"x" CANARY', '&x *CANARY', '[CANARY', '@CANARY'],
+    ...['!CANARY x', '!!CANARY x', '!<CANARY> x', '"CANARY', 'b: CANARY', '- CANARY', ']CANARY', '&CANARY &CANARY x'],
+  ]
+  for (const text of texts) {
+    const problems = problemsWith(undefined, { SIDECAR_CACHE_MAX_ENTRIES: text })
+    assert.match(problems.join('\n'), /^(SIDECAR_CACHE_MAX_ENTRIES|cache\.maxEntries): /m, text)
+    assert.doesNotMatch(problems.join('\n'), /CANARY(?!_|$)/, text)
+  }
+  return new Promise<void>((resolve) => setImmediate(resolve)).then(() => assert.deepEqual(printed, []))
+})
