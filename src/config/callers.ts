@@ -18,8 +18,29 @@ export type CallerConfig = {
 }
 
 const MOST_TOKENS = 2
-
+const NO_TOKENS_API =
+  'the Tokens API is open to callers without a list of operations alone: the RDT that it hands out could be for anything'
 export const callersOf = (
+  settings: Settings,
+  operations: readonly Operation[],
+  found: Findings,
+): readonly CallerConfig[] => {
+  const callers = readCallers(settings, operations, found)
+  for (const [i, caller] of callers.entries()) complain(caller, callers.slice(0, i), found)
+  return callers
+}
+
+/** One that cannot be told from those before it might get their rights, or they its. */
+const complain = ({ name, key, tokens }: CallerConfig, before: readonly CallerConfig[], { problems }: Findings) => {
+  const texts = new Set(tokens.map((token) => token.reveal()))
+  for (const other of before) {
+    if (other.name === name) problems.push({ path: `${key}.name`, message: `must differ from that of ${other.key}` })
+    if (other.tokens.some((token) => texts.has(token.reveal())))
+      problems.push({ path: `${key}.tokenFile`, message: `the file holds a token of ${other.key} too` })
+  }
+}
+
+const readCallers = (
   { auth, sellers }: Settings,
   operations: readonly Operation[],
   found: Findings,
@@ -34,6 +55,8 @@ export const callersOf = (
     const ids = row.operations?.filter((name) => !name.includes(' '))
     unknown('sellers', row.sellers, sellers?.map(({ id }) => id) ?? [], 'seller')
     unknown('operations', ids, ['other', ...operations.map(({ id }) => id)], 'operation')
+    if (row.operations?.some((name) => / \/tokens\//i.test(name)))
+      found.problems.push({ path: `${at}.operations`, message: NO_TOKENS_API })
     const tokens = readSecrets(`${at}.tokenFile`, row.tokenFile, found, MOST_TOKENS)
     return { name: row.name, key: at, tokens, sellers: row.sellers, operations: row.operations }
   })

@@ -51,7 +51,10 @@ const sellerSchema = z.strictObject({
   id: z
     .string()
     .regex(SELLER_ID, 'must begin with a letter or a digit, and hold letters, digits, dots, dashes, underscores'),
-  clientId: z.string().regex(APPLICATION_ID, 'must be the client id of an application (amzn1.…)'),
+  clientId: z
+    .string()
+    .regex(APPLICATION_ID, 'must be the client id of an application (amzn1.…)')
+    .refine((value) => !value.startsWith('amzn1.oa2-cs.'), { error: 'is a client secret: name a file that holds it' }),
   clientSecretFile: file.optional(),
   refreshTokenFile: file.optional(),
   endpoint: endpoint.optional(),
@@ -77,8 +80,13 @@ const callerSchema = z.strictObject({
     .optional(),
 })
 
-const lwaEndpoint = z.string().refine((value) => URL.canParse(value) && /^https?:$/.test(new URL(value).protocol), {
-  error: 'must be a URL such as https://api.amazon.com/auth/o2/token',
+const isWebUrl = (text: string): boolean => {
+  if (!URL.canParse(text)) return false
+  const { protocol, username, password } = new URL(text)
+  return /^https?:$/.test(protocol) && username === '' && password === ''
+}
+const lwaEndpoint = z.string().refine(isWebUrl, {
+  error: 'must be a URL such as https://api.amazon.com/auth/o2/token (no credentials)',
 })
 
 export const configSchema = z.strictObject({
