@@ -1,7 +1,7 @@
 /** What of a configuration may change while the sidecar serves, in the form in which calls are decided by it. */
 import type { Config } from './config/load.ts'
 import type { Sellers } from './lwa/sellers.ts'
-import { type AdmissionRules, hostIn } from './proxy/admission.ts'
+import { type AdmissionRules, hostIn, hostOf } from './proxy/admission.ts'
 import type { Callers } from './proxy/callers.ts'
 import type { Rules } from './proxy/handle.ts'
 import { createCatalogue } from './sp-api/operations.ts'
@@ -38,7 +38,7 @@ const admissionOf = ({ settings, listeners, ...config }: Config, known: Sellers,
   const endpoints = [...listeners, ...sellers].flatMap(({ endpoint }) => endpoint ?? [])
   const hosts = [
     ...LOOPBACK,
-    ...listeners.flatMap(({ host }) => host ?? []),
+    ...listeners.flatMap(({ host }) => (host === undefined ? [] : hostOf(host))),
     ...endpoints.map(({ origin }) => new URL(origin).host), // some clients keep Amazon's name
     ...auth.hosts,
   ]

@@ -8,7 +8,7 @@ import type { Policy } from '../rdt/need.ts'
 import type { Endpoint } from '../sp-api/endpoints.ts'
 import type { OwnError } from '../sp-api/errors.ts'
 import type { Caller, Callers } from './callers.ts'
-import { FOREIGN_HOST, FORWARDED, NO_SELLER, UNKNOWN_SELLER, UNTRUSTED } from './own-errors.ts'
+import { BROWSER, FOREIGN_HOST, FORWARDED, NO_SELLER, UNKNOWN_SELLER, UNTRUSTED } from './own-errors.ts'
 
 export type ManagedSeller = {
   readonly id: string
@@ -30,32 +30,41 @@ export type AdmissionRules = {
   readonly hosts: ReadonlySet<string>
 }
 
-export type Admitted = { readonly seller: ManagedSeller; readonly caller: Caller | undefined }
-/** `caller`: who it was all the same, for the log. */
-export type NotAdmitted = { readonly error: OwnError; readonly caller?: Caller | undefined }
+/** `caller`: who it is, where that was proved. */
+export type Admission = { readonly caller: Caller | undefined } & (
+  | { readonly seller: ManagedSeller }
+  | { readonly refusal: OwnError }
+)
 
 /** Why a request must not be taken, whatever it asks for. `unix`: it came on a Unix socket, which no browser reaches. */
 export const foreign = (
   { sellers, allowForwarded, hosts }: AdmissionRules,
-  { headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>,
+  { headers, rawHeaders, socket }: Pick<IncomingMessage, 'headers' | 'rawHeaders' | 'socket'>,
   unix: boolean,
 ): OwnError | undefined => {
   if (sellers.length === 0) return undefined
+  if (A_BROWSERS.some((name) => headers[name] !== undefined)) return BROWSER
   if (!allowForwarded && PASSED_ON.some((name) => headers[name] !== undefined)) return FORWARDED
   if (unix) return undefined
-  const host = hostIn(headers.host)
-  return hosts.has(host) || host === addressText(socket.localAddress) ? undefined : FOREIGN_HOST
+  const [host, another] = hostsIn(rawHeaders)
+  if (!host || another !== undefined) return FOREIGN_HOST
+  return hosts.has(host) || host === hostOf(socket.localAddress) ? undefined : FOREIGN_HOST
 }
 
-/** The last two are a browser's, which speaks for the page that it shows. */
-const PASSED_ON = ['forwarded', 'x-forwarded-for', 'via', 'origin', 'sec-fetch-site']
+const PASSED_ON = ['forwarded', 'x-forwarded-for', 'via']
+/** It speaks for the page that it shows: no mesh makes that a service. */
+const A_BROWSERS = ['origin', 'sec-fetch-site']
 
-/** `Shop:8080` → `shop`, `[::1]:8080` → `[::1]`. */
-export const hostIn = (header = ''): string => header.toLowerCase().replace(/:\d*$/, '')
+/** All of them: Node shows the first alone. */
+const hostsIn = (rawHeaders: readonly string[]): readonly string[] =>
+  rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === 'host').map(hostIn)
 
-/** An address of Node's as it stands in a Host. */
-const addressText = (address = ''): string => {
-  const plain = address.replace(/^::ffff:(?=\d+\.)/, '')
+/** `Shop.:8080` → `shop`, `[::1]:8080` → `[::1]`. */
+export const hostIn = (header: string): string => header.toLowerCase().replace(/\.?(:\d*)?$/, '')
+
+/** A name, or an address as Node or the configuration has it, as {@link hostIn} gives it. */
+export const hostOf = (address = ''): string => {
+  const plain = address.replace(/^::ffff:(?=\d+\.)/, '').toLowerCase()
   return plain.includes(':') ? `[${plain}]` : plain
 }
 
@@ -63,15 +72,16 @@ const addressText = (address = ''): string => {
 export const admit = (
   { sellers, callers }: AdmissionRules,
   { callerToken, seller: named }: { readonly callerToken: string | undefined; readonly seller: string | undefined },
-): Admitted | NotAdmitted | undefined => {
-  if (sellers.length === 0) return named === undefined ? undefined : { error: UNKNOWN_SELLER }
+): Admission | undefined => {
+  const refuse = (refusal: OwnError, caller?: Caller): Admission => ({ refusal, caller })
+  if (sellers.length === 0) return named === undefined ? undefined : refuse(UNKNOWN_SELLER)
   const caller = callers?.find(callerToken ?? '')
-  if (callers && !caller) return { error: UNTRUSTED }
+  if (callers && !caller) return refuse(UNTRUSTED)
   const open = sellers.filter(({ id }) => caller?.sellers?.has(id) ?? true)
   if (named !== undefined) {
     const seller = open.find(({ id }) => id === named)
-    return seller ? { seller, caller } : { error: UNKNOWN_SELLER, caller }
+    return seller ? { seller, caller } : refuse(UNKNOWN_SELLER, caller)
   }
   const seller = open.length === 1 ? open[0] : open.find(({ isDefault }) => isDefault)
-  return seller ? { seller, caller } : { error: NO_SELLER, caller }
+  return seller ? { seller, caller } : refuse(NO_SELLER, caller)
 }

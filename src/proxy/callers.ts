@@ -6,6 +6,7 @@ import { hash, timingSafeEqual } from 'node:crypto'
 import type { CallerConfig } from '../config/callers.ts'
 import { type Catalogue, createCatalogue } from '../sp-api/operations.ts'
 import { operationOf, type Recognition } from '../sp-api/recognise.ts'
+import { readings, type SafeTarget, segmentsOf } from '../sp-api/target.ts'
 
 export type Caller = {
   /** In log lines. */
@@ -72,19 +73,22 @@ const allowed = (names: readonly string[]): AllowedOperations => ({
 })
 
 /**
- * Whether a caller may have this done. A path that can be read in two ways is none of any template's. What mints an RDT for the
- * caller itself is open to those alone who may do everything: the RDT could be for anything.
+ * Whether a caller may have this done. A path that can be read in two ways is none of any template's. The Tokens API is open to
+ * those alone who may do everything: the RDT that it hands out could be for anything.
  */
 export const mayCall = (
   { operations }: Caller,
   method: string,
   recognition: Exclude<Recognition, { kind: 'unsafe' }>,
-  mints: boolean,
 ): boolean => {
   if (!operations) return true
-  if (mints) return false
   const { ids, templates } = operations
   const { target } = recognition
+  if (mayBeTokens(target)) return false
   if (ids.has(recognition.kind === 'restricted' ? recognition.operation.id : 'other')) return true
   return !target.odd && operationOf(templates, { method, path: target.path }) !== undefined
 }
+
+/** In some reading, of this version or another. */
+const mayBeTokens = ({ odd, path }: SafeTarget): boolean =>
+  [segmentsOf(path), ...(odd ? readings(path) : [])].some(([first]) => first?.toLowerCase() === 'tokens')

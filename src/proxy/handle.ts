@@ -88,9 +88,9 @@ export const createHandler = (options: HandlerOptions) => {
     const mint = method === 'POST' && target.path === TOKENS_PATH
     const admitted = bearer ? undefined : admit(rules, headers)
     call.caller = admitted?.caller?.name
-    if (admitted && 'error' in admitted) return reject(res, admitted.error)
+    if (admitted && 'refusal' in admitted) return reject(res, admitted.refusal)
     const { seller, caller } = admitted ?? {}
-    if (caller && !mayCall(caller, method, recognition, mint)) return reject(res, NOT_ALLOWED)
+    if (caller && !mayCall(caller, method, recognition)) return reject(res, NOT_ALLOWED)
     if (seller) call.credential = seller.credential.id.slice(0, 8)
 
     const endpoint = seller?.endpoint ?? options.endpoint

@@ -52,7 +52,12 @@ export const FORWARDED: OwnError = {
   name: 'forwarded-call',
   message: 'The call was passed on by something else.',
   details:
-    'A sidecar with managed sellers takes calls from services alone, none with Forwarded, X-Forwarded-For or Via, nor from browsers. Call it directly, or set auth.allowForwarded: true for a service mesh.',
+    'A sidecar with managed sellers takes calls from services alone, none with Forwarded, X-Forwarded-For or Via. Call it directly, or set auth.allowForwarded: true for a service mesh.',
+}
+export const BROWSER: OwnError = {
+  ...FORWARDED,
+  message: 'The call comes from a browser.',
+  details: 'A sidecar with managed sellers takes calls from services alone, none with Origin or Sec-Fetch-Site.',
 }
 export const FOREIGN_HOST: OwnError = {
   name: 'foreign-host',

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { TestContext } from 'node:test'
-import { folderFor } from './cli.ts'
+import { folderFor, serving, simulating } from './cli.ts'
 import { type PairOptions, startPair } from './pair.ts'
 
 export const CLIENT_ID = 'amzn1.application-oa2-client.shop'
@@ -30,6 +30,43 @@ export const sellerFiles = (folder: string) => {
       write(id)
       const files = { clientSecretFile: fileOf(id, 'client-secret'), refreshTokenFile: fileOf(id, 'refresh-token') }
       return { id, clientId: CLIENT_ID, ...files, ...more }
+    },
+  }
+}
+
+/** A caller of `auth.callers` beside the one that may do everything: its row, and the token that it shows. */
+export const callerRow = (folder: string, name: string, limits: object = {}) => {
+  const token = `caller-token-of-${name}`
+  const tokenFile = path.join(folder, `${name}.caller-token`)
+  writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 })
+  return { token, row: { name, tokenFile, ...limits } }
+}
+
+/** The same as a process, with its simulator in another: what only `serve` does. */
+export const servingManaged = async (
+  t: TestContext,
+  { sellers = ['seller-a'], rows = {}, env = {} }: Pick<ManagedOptions, 'sellers' | 'rows' | 'env'> = {},
+) => {
+  const folder = folderFor(t)
+  const files = sellerFiles(folder)
+  const amazon = await simulating(t)
+  const sidecar = await serving(t, {
+    SIDECAR_ENDPOINT: amazon,
+    SIDECAR_LWA_ENDPOINT: `${amazon}/auth/o2/token`,
+    SIDECAR_SELLERS: JSON.stringify(sellers.map((id) => files.row(id, rows[id]))),
+    ...env,
+  })
+  return {
+    ...sidecar,
+    amazon,
+    folder,
+    files,
+    /** A call that shows this caller token. */
+    ask: (target: string, callerToken: string, headers: Record<string, string> = {}): Promise<Response> =>
+      fetch(sidecar.base + target, { headers: { 'x-rdt-caller-token': callerToken, ...headers } }),
+    control: async (patch: object): Promise<void> => {
+      const answer = await fetch(`${amazon}/_simulator/control`, { method: 'POST', body: JSON.stringify(patch) })
+      if (!answer.ok) throw new Error(await answer.text())
     },
   }
 }
