@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { createServer } from 'node:http'
 import { createAdmin } from './admin/admin.ts'
-import { changedKeys, needingRestart } from './config/changes.ts'
+import { changedKeys, needingRestart, unmade } from './config/changes.ts'
 import { offLoopback } from './config/contradictions.ts'
 import type { Config, LoadResult } from './config/load.ts'
 import { createLwaApi } from './lwa/lwa-api.ts'
@@ -207,7 +207,7 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
     },
     reload: (loaded, by) => {
       const changed = loaded.ok ? changedKeys(config, loaded.config) : []
-      const problems = loaded.ok ? needingRestart(changed) : loaded.problems
+      const problems = loaded.ok ? [...needingRestart(changed), ...unmade(loaded.config)] : loaded.problems
       if (!loaded.ok || problems.length > 0) {
         events.misconfigured(by, problems)
         return

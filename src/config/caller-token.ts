@@ -1,6 +1,6 @@
 /** Makes the caller token's file where the configuration wants that: for the volume that sidecar and services share. */
 import { randomBytes } from 'node:crypto'
-import { linkSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, linkSync, rmSync, writeFileSync } from 'node:fs'
 import { systemCode } from '../sp-api/errors.ts'
 import type { LoadResult } from './load.ts'
 
@@ -14,10 +14,12 @@ const MODE = 0o440 // owner and group: in a pod, fsGroup lets the services' user
 export const makeCallerToken = (loaded: LoadResult): boolean => {
   if (!loaded.ok) return false
   const { callerTokenFile, createCallerTokenFile } = loaded.config.settings.auth
-  if (!createCallerTokenFile || callerTokenFile === null) return false
+  const missing = loaded.config.callers.some(({ tokens }) => tokens.length === 0)
+  if (!createCallerTokenFile || callerTokenFile === null || !missing) return false
   const draft = `${callerTokenFile}.${randomBytes(4).toString('hex')}`
   try {
     writeFileSync(draft, `${randomBytes(BYTES).toString('base64url')}\n`, { mode: MODE, flag: 'wx' })
+    chmodSync(draft, MODE) // whatever the umask
     linkSync(draft, callerTokenFile) // whole or not at all, and over none that is there
     return true
   } catch (error) {

@@ -63,6 +63,12 @@ export const needingRestart = (changed: readonly string[]): readonly Problem[] =
     .filter((key) => KEYS.has(key) && !LIVE_KEYS.includes(key))
     .map((path) => ({ path, message: 'has changed: it is taken over by a restart only' }))
 
+/** Without the file that `serve` makes when it starts, all callers would be refused. */
+export const unmade = ({ callers }: Config): readonly Problem[] =>
+  callers
+    .filter(({ tokens }) => tokens.length === 0)
+    .map(({ key }) => ({ path: key, message: 'the file is not there: it is made by a restart only' }))
+
 const valueAt = ({ settings }: Config, key: readonly string[]): unknown =>
   key.reduce<unknown>((tree, part) => (tree as Record<string, unknown>)[part], settings)
 
