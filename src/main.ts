@@ -3,6 +3,7 @@
 import { setFlagsFromString } from 'node:v8'
 import type { Command, Io } from './cli/command.ts'
 import { UsageError } from './cli/usage-error.ts'
+import { bugIn } from './telemetry/words.ts'
 
 const COMMANDS: Readonly<Record<string, readonly [summary: string, load: () => Promise<Command>]>> = {
   serve: ['run the sidecar (default); --config FILE', async () => (await import('./cli/serve.ts')).serve],
@@ -91,6 +92,12 @@ const ioOf = (args: string[], stopped: Promise<void>): Io => ({
 
 const isUsage = (error: unknown): boolean =>
   error instanceof UsageError || String((error as NodeJS.ErrnoException)?.code).startsWith('ERR_PARSE_ARGS')
+
+// Node would print the error's message, and whatever hangs on it.
+process.on('uncaughtException', (error) => {
+  process.stderr.write(`a bug: ${bugIn(error)}\n`)
+  process.exit(1)
+})
 
 try {
   process.exitCode = await main(process.argv.slice(2))

@@ -12,7 +12,7 @@ import { auditOfCall, auditOfMint, type OperationOf } from './audit.ts'
 import { type Call, cured, overheadOf, streamedOutcome, upstreamOf } from './call.ts'
 import type { Logger } from './logger.ts'
 import { type Metrics, TRIGGERS } from './metrics.ts'
-import { requestIdIn } from './words.ts'
+import { bugIn, requestIdIn } from './words.ts'
 
 export type UpstreamFailure = 'connect' | 'timeout' | 'reset' | 'other'
 
@@ -242,11 +242,7 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
     },
 
     failed: (error: unknown): void => {
-      // The stack names our own lines; the redactor takes out what a library may have quoted.
-      logger.error(
-        { stack: error instanceof Error ? error.stack : String(error) },
-        'a bug: the call failed inside the sidecar',
-      )
+      logger.error({ stack: bugIn(error) }, 'a bug: the call failed inside the sidecar')
     },
   }
 }

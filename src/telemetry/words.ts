@@ -1,4 +1,5 @@
-/** Pure: words of Amazon's that go into lines and /status, only where they are what they should be. */
+/** Pure: words of others' that go into lines and /status, only where they are what they should be. */
+import { systemCode } from '../sp-api/errors.ts'
 
 /** An error code: `InvalidInput`, `Unauthorized`, …; what is none is `other`. */
 export const codeIn = (text: string | undefined): string | undefined => {
@@ -9,3 +10,11 @@ export const codeIn = (text: string | undefined): string | undefined => {
 /** An id of a request, which Amazon's support asks for; left out where it is none. */
 export const requestIdIn = (text: string | undefined): string | undefined =>
   text !== undefined && /^[\w-]{1,64}$/.test(text) ? text : undefined
+
+/** A bug: its kind, its code and where it happened. Not its message, which may quote what the sidecar was about. */
+export const bugIn = (error: unknown): string => {
+  if (!(error instanceof Error)) return `${typeof error} thrown`
+  const { name, stack = '' } = error
+  const frames = stack.split('\n').filter((line) => /^ +at /.test(line))
+  return [`${name} (${systemCode(error)})`, ...frames].join('\n')
+}
