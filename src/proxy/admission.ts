@@ -36,7 +36,7 @@ export type Admission = { readonly caller: Caller | undefined } & (
   | { readonly refusal: OwnError }
 )
 
-/** Why a request must not be taken, whatever it asks for. `unix`: it came on a Unix socket, which no browser reaches. */
+/** Why a request without a token of its own must not be taken, whatever it asks for. `unix`: it came on a Unix socket, which no browser reaches. */
 export const foreign = (
   { sellers, allowForwarded, hosts }: AdmissionRules,
   { headers, rawHeaders, socket }: Pick<IncomingMessage, 'headers' | 'rawHeaders' | 'socket'>,

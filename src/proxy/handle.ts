@@ -72,8 +72,6 @@ export const createHandler = (options: HandlerOptions) => {
     }
     const rules = options.rules()
     if (pending.size() > rules.requestsInFlight) return reject(res, OVERLOADED)
-    const stranger = foreign(rules, req, options.unix)
-    if (stranger) return reject(res, stranger)
 
     const method = req.method ?? ''
     const headers = readHeaders(req.headers)
@@ -86,6 +84,8 @@ export const createHandler = (options: HandlerOptions) => {
     const { steering } = headers
     const { target } = recognition
     const mint = method === 'POST' && target.path === TOKENS_PATH
+    const stranger = bearer ? undefined : foreign(rules, req, options.unix)
+    if (stranger) return reject(res, stranger)
     const admitted = bearer ? undefined : admit(rules, headers)
     call.caller = admitted?.caller?.name
     if (admitted && 'refusal' in admitted) return reject(res, admitted.refusal)

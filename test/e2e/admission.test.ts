@@ -86,17 +86,17 @@ test('nothing of it reaches Amazon: no caller token, no seller, no look-alike, w
   for (const { headers } of simulator.log()) assert.doesNotMatch(JSON.stringify(headers), /x.rdt|caller-token/)
 })
 
-test('what something has passed on is refused, with callers’ own tokens too', async (t) => {
+test('what something has passed on is refused; callers’ own tokens need no such care, for they are all that is used', async (t) => {
   const one = await startRecorded(t)
   const own = 'x-amz-access-token: Atza|caller'
   const FORWARDED = refused(400, 'forwarded-call')
   const marks = ['Forwarded: for=1.2.3.4', 'X-Forwarded-For: 1.2.3.4', 'Via: 1.1 proxy', 'X-Forwarded-For:']
   const browsers = ['Origin: http://127.0.0.1', 'Origin: null', 'Sec-Fetch-Site: none', 'sec-fetch-site: same-origin']
-  for (const mark of [...marks, ...browsers])
-    for (const proof of [PROOF, own])
-      assert.deepEqual(await one.send(`GET ${OPEN}`, [HERE, proof, mark]), FORWARDED, mark)
-  assert.equal(await metric(one, 'rdt_http_rejections_total{reason="forwarded-call"}'), 16)
-  assert.deepEqual(await one.send(`GET ${OPEN}`, [HERE, own]), TAKEN)
+  for (const mark of [...marks, ...browsers]) {
+    assert.deepEqual(await one.send(`GET ${OPEN}`, [HERE, PROOF, mark]), FORWARDED, mark)
+    assert.deepEqual(await one.send(`GET ${OPEN}`, [HERE, own, mark]), TAKEN, mark)
+  }
+  assert.equal(await metric(one, 'rdt_http_rejections_total{reason="forwarded-call"}'), 8)
   const mesh = await startRecorded(t, { env: { SIDECAR_AUTH_ALLOW_FORWARDED: 'true' } })
   for (const mark of marks) assert.deepEqual(await mesh.send(`GET ${OPEN}`, [HERE, PROOF, mark]), TAKEN, mark)
   for (const mark of browsers) assert.deepEqual(await mesh.send(`GET ${OPEN}`, [HERE, PROOF, mark]), FORWARDED, mark)
@@ -134,9 +134,10 @@ test('a Host is one of ours, or the call is refused', async (t) => {
     ],
   ]
   const FOREIGN = refused(421, 'foreign-host')
-  for (const host of foreign)
-    for (const proof of [PROOF, own])
-      assert.deepEqual(await send(`GET ${OPEN}`, [`Host: ${host}`, proof]), FOREIGN, host)
+  for (const host of foreign) {
+    assert.deepEqual(await send(`GET ${OPEN}`, [`Host: ${host}`, PROOF]), FOREIGN, host)
+    assert.deepEqual(await send(`GET ${OPEN}`, [`Host: ${host}`, own]), TAKEN, host) // some clients mangle it
+  }
   assert.deepEqual(await send(`GET ${OPEN}`, [PROOF], '1.0'), FOREIGN)
   for (const second of ['Host: evil.example', HERE])
     assert.deepEqual(await send(`GET ${OPEN}`, [HERE, second, PROOF]), FOREIGN)
