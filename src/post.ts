@@ -19,9 +19,11 @@ export type PosterOptions = {
 
 export const createPoster = (options: PosterOptions) => {
   const underWay = new Set<AbortController>()
+  let closed = false
   return {
     /** Resolves whatever happens. */
     post: async (url: string, headers: Readonly<Record<string, string>>, body: string): Promise<Posted> => {
+      if (closed) return { kind: 'network', timedOut: false, cause: 'CLOSED' }
       const attempt = new AbortController()
       const timer = setTimeout(() => attempt.abort(OVERDUE), options.timeoutMs)
       underWay.add(attempt)
@@ -41,8 +43,9 @@ export const createPoster = (options: PosterOptions) => {
         underWay.delete(attempt)
       }
     },
-    /** Ends what is under way: nobody waits for it any more. */
+    /** Ends what is under way, and sends nothing more: nobody waits for it. */
     close: (): void => {
+      closed = true
       for (const attempt of underWay) attempt.abort()
     },
   }
