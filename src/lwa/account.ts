@@ -40,13 +40,14 @@ export type AccountOptions = {
   readonly random: () => number
 }
 
+type Granted = Extract<LwaAnswer, { kind: 'success' }>
 type Held = {
   readonly token: string
   readonly grant: Grant
   readonly since: number
   /** Expiry less the margin. */
   readonly usableUntil: number
-  /** Moved on by a renewal that failed. */
+  /** Moved on by a renewal that failed; sooner where the configured secrets wait to be asked with again. */
   refreshAt: number
 }
 
@@ -54,6 +55,8 @@ const ATTEMPTS = 3
 const BACKOFF_MS = 200
 const REMEMBERED_MS = 300_000 // a refusal of the secrets stands; an operator may have mended it at Amazon all the same
 const PASSING_MS = 10_000
+/** How long a token serves of which nobody says how long it lives: not assumed to be Amazon's hour, nor one request a call. */
+const UNSAID_MS = 10_000
 /** A token that Amazon refuses so young is not to blame: another one would be refused too. Milliseconds. */
 const YOUNG_MS = 10_000
 
@@ -64,25 +67,30 @@ export const createAccount = (options: AccountOptions) => {
   let held: Held | undefined
   let flight: Promise<Access> | undefined
   let failures = 0
+  let throttledInARow = 0
+  let pausedUntil = 0
   let closed = false
-  let refusals = new Map<Grant, { readonly refusal: NoAccess; readonly until: number }>()
+  const refusals = new Map<Grant, { readonly refusal: NoAccess; readonly until: number }>()
   const usedAt = new Map<string, number>() // secret → Unix time
 
   const fetchToken = async (): Promise<Access> => {
     const asked = current
+    const access = await askWith(asked)
+    return access.kind === 'access-refused' && asked !== current ? fetchToken() : access // they have changed meanwhile
+  }
+
+  const askWith = async (asked: Grant): Promise<Access> => {
     const first = await ask(asked, 'current')
-    if (first.kind !== 'access-refused') return first
-    if (asked !== current) return fetchToken() // they have changed meanwhile
-    if (!good || good === asked) return first
+    if (first.kind !== 'access-refused' || asked !== current || !good || good === asked) return first
     const second = await ask(good, 'previous')
-    if (second.kind !== 'token') return first
-    events.fellBack()
-    return second
+    if (second.kind === 'token' && asked === current) events.fellBack()
+    return second.kind === 'access-refused' ? first : second
   }
 
   const ask = async (grant: Grant, standing: Standing): Promise<Access> => {
     const known = refusals.get(grant)
     if (known && now() < known.until) return known.refusal
+    if (now() < pausedUntil) return unavailable('Login with Amazon throttles', pausedUntil - now())
     for (let n = 1; ; n += 1) {
       if (!breaker.admits()) return unavailable('Login with Amazon is failing', breaker.openForMs())
       const sentAt = now()
@@ -91,26 +99,29 @@ export const createAccount = (options: AccountOptions) => {
       if (answer.kind === 'success') return take(answer, grant, sentAt)
       if ('status' in answer && isRefusal(answer.kind)) return refuse(answer.kind, grant)
       if (answer.kind !== 'throttled') breaker.failed()
-      if (n === ATTEMPTS || closed) return unavailable(reasonOf(answer), breaker.openForMs())
+      if (n === ATTEMPTS || closed) return giveUp(answer)
       await delay(BACKOFF_MS * n * (0.5 + random() / 2))
     }
   }
 
-  const take = (answer: Extract<LwaAnswer, { kind: 'success' }>, grant: Grant, sentAt: number): Access => {
-    breaker.answered()
-    const { accessToken: token, expiresInMs = 0 } = answer
-    const expiresAt = sentAt + expiresInMs
-    const usableUntil = expiresAt - options.renewal.expiryMarginMs
-    const before = good
-    held = {
-      token,
-      grant,
-      since: now(),
-      usableUntil,
-      refreshAt: refreshAtOf(options.renewal, sentAt, expiresAt, random()),
+  /** Of this account alone: the others may be another application's, which is not throttled. */
+  const giveUp = (answer: LwaAnswer): NoAccess => {
+    if (answer.kind === 'throttled') {
+      throttledInARow += 1
+      pausedUntil = now() + backoffMs(throttledInARow, random())
     }
+    return unavailable(reasonOf(answer), Math.max(breaker.openForMs(), pausedUntil - now()))
+  }
+
+  const take = (answer: Granted, grant: Grant, sentAt: number): Access => {
+    breaker.answered()
+    const { accessToken: token } = answer
+    const before = good
+    held = { token, grant, since: now(), ...lifeOf(answer, sentAt) }
+    if (grant !== current) held.refreshAt = Math.min(held.refreshAt, now() + REMEMBERED_MS)
     good = grant
     failures = 0
+    throttledInARow = 0
     const seconds = Date.now() / 1000
     for (const secret of Object.values(grant)) usedAt.set(secret, seconds)
     if (before && before !== grant && grant === current) events.tookOver()
@@ -118,8 +129,18 @@ export const createAccount = (options: AccountOptions) => {
     return { kind: 'token', token }
   }
 
+  const lifeOf = ({ expiresInMs }: Granted, sentAt: number): Pick<Held, 'usableUntil' | 'refreshAt'> => {
+    if (expiresInMs === undefined) return { usableUntil: now() + UNSAID_MS, refreshAt: Number.POSITIVE_INFINITY }
+    const expiresAt = sentAt + expiresInMs
+    return {
+      usableUntil: expiresAt - options.renewal.expiryMarginMs,
+      refreshAt: refreshAtOf(options.renewal, sentAt, expiresAt, random()),
+    }
+  }
+
   const refuse = (error: string, grant: Grant): NoAccess => {
     breaker.answered()
+    throttledInARow = 0
     const refusal: NoAccess = { kind: 'access-refused', error }
     refusals.set(grant, { refusal, until: now() + (error === 'refused' ? PASSING_MS : REMEMBERED_MS) })
     return refusal
@@ -146,8 +167,9 @@ export const createAccount = (options: AccountOptions) => {
 
   /** Changed secrets, once what is under way with the old ones is over. */
   const tryThem = async (): Promise<void> => {
+    const changed = current
     if (flight) await flight
-    if (held && held.grant !== current) await renew()
+    if (changed === current && held?.grant !== current) await renew()
   }
 
   const account: AccessTokens = {
@@ -168,15 +190,17 @@ export const createAccount = (options: AccountOptions) => {
     ...account,
     /** These secrets from now on, as soon as LWA takes them. */
     change: (grant: Grant): void => {
-      if (grant.clientSecret === current.clientSecret && grant.refreshToken === current.refreshToken) return
-      current = grant
+      if (isSame(grant, current)) return
+      current = good && isSame(grant, good) ? good : grant
+      for (const refused of refusals.keys()) if (refused === current || refused !== good) refusals.delete(refused)
       const kept = [grant, good].flatMap((one) => (one ? Object.values(one) : []))
       for (const secret of usedAt.keys()) if (!kept.includes(secret)) usedAt.delete(secret)
       tryThem().catch(events.failed)
     },
     /** Refusals: an operator says that something has changed at Amazon. */
     forget: (): void => {
-      refusals = new Map()
+      refusals.clear()
+      if (held && held.grant !== current) held.refreshAt = now()
     },
     /** When each of the secrets that are configured last worked, in seconds of Unix time; 0: not yet. */
     lastUse: (): Readonly<Record<keyof Grant, number>> => ({
@@ -189,6 +213,9 @@ export const createAccount = (options: AccountOptions) => {
   }
 }
 export type Account = ReturnType<typeof createAccount>
+
+const isSame = (one: Grant, other: Grant): boolean =>
+  one.clientSecret === other.clientSecret && one.refreshToken === other.refreshToken
 
 const isRefusal = (kind: LwaAnswer['kind']): boolean =>
   kind === 'refused' || PERMANENT.some((permanent) => permanent === kind)
