@@ -118,7 +118,8 @@ export const MINTS_AT_PLAN: OwnError = {
 
 type Failure = Exclude<RdtResult, { kind: 'token' | 'abandoned' }>
 
-const isNoAccess = (failure: Failure): failure is NoAccess =>
+/** Then there is none for the call itself either. */
+export const isNoAccess = (failure: Failure): failure is NoAccess =>
   failure.kind === 'access-refused' || failure.kind === 'access-unavailable'
 
 /** Why there is no RDT → what the caller gets. */

@@ -11,7 +11,7 @@ import { isNoRestrictedDocument } from '../rdt/refusal.ts'
 import type { Documents } from '../reports/documents.ts'
 import type { Exchange } from './exchange.ts'
 import { ACCESS_TOKEN } from './headers.ts'
-import { mintError } from './own-errors.ts'
+import { isNoAccess, mintError } from './own-errors.ts'
 import { createOwnSender } from './own-token.ts'
 import { type Forbidden, isTokensFault } from './read-answer.ts'
 
@@ -64,7 +64,7 @@ export const createSwapper = ({ exchange, broker, documents, now }: SwapperOptio
       documents.found(request, pathOf(plan), 'unrestricted')
       return sendUnrestricted(errand)
     }
-    if (plan.onMintFailure === 'reject') return reject(res, mintError(result, plan.need))
+    if (plan.onMintFailure === 'reject' || isNoAccess(result)) return reject(res, mintError(result, plan.need))
     tell(res, 'fallback', mintError(result, plan.need).name)
     return sendOwn(req, res, request, { body, again })
   }

@@ -11,8 +11,8 @@ import type { Refused } from '../rdt/refusal.ts'
 import type { Catalogue } from '../sp-api/operations.ts'
 import { operationOf } from '../sp-api/recognise.ts'
 import type { Exchange } from './exchange.ts'
-import { ACCESS_TOKEN } from './headers.ts'
 import { MINTS_AT_PLAN, mintError } from './own-errors.ts'
+import { createOwnSender } from './own-token.ts'
 
 export type TokensRouteOptions = {
   readonly exchange: Exchange
@@ -26,7 +26,8 @@ export type TokensRouteOptions = {
 
 export const createTokensRoute = (options: TokensRouteOptions) => {
   const { exchange, broker, minter, now } = options
-  const { callOf, tell, receive, reject, accessFor, forward } = exchange
+  const { callOf, tell, receive, reject, accessFor } = exchange
+  const sendOwn = createOwnSender(exchange)
 
   const serve = async (
     req: IncomingMessage,
@@ -85,21 +86,23 @@ export const createTokensRoute = (options: TokensRouteOptions) => {
     seller: Seller,
     body: Buffer | undefined,
   ): Promise<void> => {
-    const token = await accessFor(res, seller.credential)
-    if (token === undefined) return
-    req.headers[ACCESS_TOKEN] = token
     const askedAt = now()
+    if ((await accessFor(res, seller.credential)) === undefined) return
+    const inLineSince = now()
     let waiting = true
-    const timer = setTimeout(() => {
-      waiting = false
-      reject(res, MINTS_AT_PLAN)
-    }, options.maxWaitMs)
+    const timer = setTimeout(
+      () => {
+        waiting = false
+        reject(res, MINTS_AT_PLAN)
+      },
+      options.maxWaitMs - (inLineSince - askedAt),
+    )
     res.once('close', () => clearTimeout(timer))
     const mint = async () => {
       clearTimeout(timer)
-      callOf(res).waitedMs += now() - askedAt
+      callOf(res).waitedMs += now() - inLineSince
       tell(res, 'not-restricted')
-      await forward(req, res, seller.origin, { body })
+      await sendOwn(req, res, seller, { body })
       return { kind: res.statusCode === 429 ? 'throttled' : 'passed' }
     }
     await minter.pass(seller, mint, () => waiting && !res.destroyed)

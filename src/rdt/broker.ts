@@ -210,12 +210,15 @@ export type Broker = ReturnType<typeof createBroker>
 const suits = (rdt: Rdt, need: Need): boolean => !need.exact || rdt.resources === need.resources.length
 
 /**
- * Why a caller's patience ran out: a mint that fails or hangs is Amazon's trouble, waiting for its turn the usage plan's, also
- * where the turn came at last and the caller had waited longer for it than for the answer.
+ * Why a caller's patience ran out: a mint that fails or hangs is Amazon's trouble, as is an access token that does not come; waiting
+ * for its turn is the usage plan's, also where the turn came at last and the caller had waited longer for it than for the answer.
  */
 const overdue = ({ progress, progressAt }: Flight, from: number, at: number): MintResult => {
   if (progress === 'throttled') return { kind: 'throttled', retryAfterS: 1 }
-  if (progress !== 'attempting') return { kind: 'unavailable', why: progress.failed, retryAfterS: 1 }
+  if (progress !== 'attempting') {
+    if ('noAccess' in progress) return { kind: 'access-unavailable', why: progress.noAccess, retryAfterS: 1 }
+    return { kind: 'unavailable', why: progress.failed, retryAfterS: 1 }
+  }
   if (progressAt - from > at - progressAt) return { kind: 'throttled', retryAfterS: 1 }
   return { kind: 'unavailable', why: 'the Tokens API did not answer in time', retryAfterS: 1 }
 }

@@ -25,7 +25,12 @@ export type Order = Question & {
 /** Whose usage plan: of callers who bring their own tokens the sidecar sees credentials, not sellers. */
 export type Seller = Pick<Order, 'origin' | 'credential'>
 /** `throttled`: waiting for the plan, by our own count or by Amazon's. */
-export type Progress = 'throttled' | 'attempting' | { readonly failed: string }
+export type Progress =
+  | 'throttled'
+  | 'attempting'
+  | { readonly failed: string }
+  /** Waiting for an access token to mint with. */
+  | { readonly noAccess: string }
 
 export type MinterEvents = {
   readonly mintAttempted: (orders: readonly Order[], answer: MintAnswer, tookMs: number) => void
@@ -73,10 +78,20 @@ export const createMinter = ({ tokensApi, plan, renewal, refusals, events, now, 
   const accessFor = async (orders: readonly Order[], credential: Credential): Promise<Access> => {
     const access = accessOf(credential)
     if (!(access instanceof Promise)) return access
-    for (const { onProgress } of orders) onProgress({ failed: 'Login with Amazon did not answer in time' })
+    for (const { onProgress } of orders) onProgress(NO_ACCESS_YET)
     const got = await access
     for (const { onProgress } of orders) onProgress('attempting')
     return got
+  }
+
+  /** Whoever has no access token gets one before joining the line: a mint that cannot be made costs no permit of the plan. */
+  const mint = async (order: Order): Promise<MintResult> => {
+    const access = accessOf(order.credential)
+    if (!(access instanceof Promise)) return access.kind === 'token' ? deskOf(order).join(order) : access
+    order.onProgress(NO_ACCESS_YET)
+    const got = await access
+    order.onProgress('throttled')
+    return got.kind === 'token' ? deskOf(order).join(order) : got
   }
 
   const minted = (answer: Extract<MintAnswer, { kind: 'success' }>, sentAt: number, resources: number): Attempt => {
@@ -116,7 +131,7 @@ export const createMinter = ({ tokensApi, plan, renewal, refusals, events, now, 
   }
 
   return {
-    mint: (order: Order): Promise<MintResult> => deskOf(order).join(order),
+    mint,
     /** Somebody began to wait for a renewal that had time. */
     hurry: (seller: Seller): void => deskOf(seller).hurry(),
     /** Gives a turn of the seller's plan to a mint that is made elsewhere; NOT_WANTED where `wanted` says so by then. */
@@ -129,5 +144,7 @@ export const createMinter = ({ tokensApi, plan, renewal, refusals, events, now, 
   }
 }
 export type Minter = ReturnType<typeof createMinter>
+
+const NO_ACCESS_YET: Progress = { noAccess: 'Login with Amazon did not answer in time' }
 
 const isFailure = ({ kind }: MintAnswer): boolean => ['server_error', 'network', 'bad_response'].includes(kind)
