@@ -15,12 +15,15 @@ export const createSellers = ({ credentials, eventsOf, ...options }: SellersOpti
 
   const open = ({ id, clientId }: SellerConfig, grant: AccountOptions['grant']): Known => {
     const account = createAccount({ ...options, clientId, grant, events: eventsOf(id, () => credential) })
-    const credential = credentials.manage(clientId, id, account)
+    const credential = credentials.manage(account)
     return { account, credential }
   }
 
   return {
-    /** From now on these; returns the credential of each. Whoever stays keeps its tokens; secrets that changed are tried at once. */
+    /**
+     * From now on these; returns the credential of each. Whoever stays keeps its tokens, and secrets that changed are tried
+     * at once; whoever went and comes back is somebody new.
+     */
     configure: (configs: readonly SellerConfig[]): readonly Credential[] => {
       const kept = new Map<string, Known>()
       for (const config of configs) {

@@ -1,8 +1,8 @@
 /** Whose authority a call has at Amazon: a caller's own access token, or that of a managed seller. Named by a keyed hash, never by itself. */
-import { hash, randomBytes } from 'node:crypto'
+import { hash, randomBytes, randomUUID } from 'node:crypto'
 
 export type Credential = {
-  /** SHA-256 of key and token (or seller), hex: safe as a map key, worthless outside this process. */
+  /** SHA-256 of key and token (or of a number drawn for the seller), hex: safe as a map key, worthless outside this process. */
   readonly id: string
 } & (
   | {
@@ -40,11 +40,8 @@ export const createCredentials = (key: string = randomBytes(32).toString('hex'))
   const idOf = (text: string): string => hash('sha256', key + text, 'hex')
   return {
     identify: (token: string): Credential & { readonly token: string } => ({ id: idOf(token), token }),
-    /** The same id for as long as application and selling partner are the same, whatever their tokens and secrets. */
-    manage: (clientId: string, seller: string, managed: AccessTokens): Credential => ({
-      id: idOf(JSON.stringify([clientId, seller])),
-      managed,
-    }),
+    /** Whatever its tokens and secrets. One that is managed anew, be it by the same name, may be another selling partner's. */
+    manage: (managed: AccessTokens): Credential => ({ id: idOf(randomUUID()), managed }),
   }
 }
 export type Credentials = ReturnType<typeof createCredentials>

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type TestContext, test } from 'node:test'
+import { loadConfig } from '../../src/config/load.ts'
 import { documentId } from '../../src/simulator/reports.ts'
 import { open } from '../support/http-client.ts'
 import { listen } from '../support/listen.ts'
@@ -298,6 +299,74 @@ const amazonOf = async (t: TestContext, listener: (req: IncomingMessage, res: Se
     server.closeAllConnections()
   })
   return `http://127.0.0.1:${port}`
+}
+
+// Whose tokens they are.
+
+type Address = { readonly payload: { readonly ShippingAddress?: object } }
+const addressOf = async (answer: Response) => ((await answer.json()) as Address).payload.ShippingAddress
+
+test('a refresh token of another selling partner: from its first token on nobody sees data of the one before', async (t) => {
+  const { ask, files, reload, calls, mints, lines } = await startReloadable(t)
+  const before = await addressOf(await ask(address(1)))
+  assert.ok(before)
+  files.write('seller-a', 'simulated-secret', 'Atzr|seller-z')
+  reload()
+  await until(() => lines.some((line) => line.includes('by another refresh token')))
+  const answer = await ask(address(1))
+  assert.equal(verdictOf(answer), 'minted')
+  const after = await addressOf(answer)
+  assert.ok(after)
+  assert.notDeepEqual(after, before)
+  assert.deepEqual([calls().at(-1)?.seller, mints().at(-1)?.seller], ['seller-z', 'seller-z'])
+})
+
+test('a mint under way while the refresh token becomes that of another serves no call that comes after', async (t) => {
+  const { ask, files, reload, calls, mints, lines, simulator } = await startReloadable(t)
+  await ask(OPEN)
+  simulator.control({ latencyMs: { mint: 1500 } })
+  const slow = ask(address(1))
+  await until(() => mints().length === 1)
+  files.write('seller-a', 'simulated-secret', 'Atzr|seller-z')
+  reload()
+  await until(() => lines.some((line) => line.includes('by another refresh token')))
+  const later = ask(address(1))
+  await Promise.all([slow, later])
+  assert.deepEqual(statusesOf([await slow, await later]), new Set([200]))
+  assert.equal((await ask(address(1))).status, 200)
+  const sellers = calls().flatMap(({ seller, pii }) => (pii ? [seller] : []))
+  assert.deepEqual(sellers.toSorted(), ['seller-a', 'seller-z', 'seller-z'])
+})
+
+test('a seller that was taken out and comes back is another one: nothing that was had for the first serves it', async (t) => {
+  const { ask, files, reload, calls, env } = await startReloadable(t, ['seller-a', 'seller-b'])
+  await ask(address(1), 'seller-a')
+  const rows = JSON.parse(env.SIDECAR_SELLERS) as { id: string }[]
+  reload({ SIDECAR_SELLERS: JSON.stringify(rows.filter(({ id }) => id !== 'seller-a')) })
+  assert.equal((await ask(address(1), 'seller-a')).headers.get('x-rdt-error'), 'unknown-seller')
+  files.write('seller-a', 'simulated-secret', 'Atzr|seller-z')
+  reload()
+  assert.equal(verdictOf(await ask(address(1), 'seller-a')), 'minted')
+  assert.deepEqual(
+    calls().map(({ seller }) => seller),
+    ['seller-a', 'seller-z'],
+  )
+})
+
+/** `reload`: reads its configuration again, as a change of the files would have it do. */
+const startReloadable = async (t: TestContext, sellers: readonly string[] = ['seller-a']) => {
+  const managed = await startManaged(t, { sellers })
+  const { env } = managed
+  return {
+    ...managed,
+    env,
+    reload: (changed: Readonly<Record<string, string>> = {}): void => {
+      const loaded = loadConfig(undefined, { ...env, ...changed })
+      assert.ok(loaded.ok)
+      managed.sidecar.reload(loaded, 'file')
+      assert.equal(managed.lines.filter((line) => line.includes('not reloaded')).length, 0)
+    },
+  }
 }
 
 test('a caller who leaves while Login with Amazon is slow leaves alone: the others have their answer', async (t) => {

@@ -77,17 +77,19 @@ export const startManaged = async (t: TestContext, options: ManagedOptions = {})
   const files = sellerFiles(folder)
   const callerTokenFile = path.join(folder, 'caller-token')
   writeFileSync(callerTokenFile, `${CALLER_TOKEN}\n`, { mode: 0o600 })
-  const pair = await startPair(t, {
-    ...others,
-    env: (amazon) => ({
-      SIDECAR_LWA_ENDPOINT: `${amazon}/auth/o2/token`,
-      SIDECAR_SELLERS: JSON.stringify(sellers.map((id) => files.row(id, rows[id]))),
-      SIDECAR_AUTH_CALLER_TOKEN_FILE: callerTokenFile,
-      ...env,
-    }),
+  const rowsText = JSON.stringify(sellers.map((id) => files.row(id, rows[id])))
+  const envFor = (amazon: string) => ({
+    SIDECAR_LWA_ENDPOINT: `${amazon}/auth/o2/token`,
+    SIDECAR_SELLERS: rowsText,
+    SIDECAR_AUTH_CALLER_TOKEN_FILE: callerTokenFile,
+    ...env,
   })
+  const pair = await startPair(t, { ...others, env: envFor })
+  const where = { SIDECAR_PORT: '0', SIDECAR_ADMIN_PORT: '0', SIDECAR_ENDPOINT: others.endpoint ?? pair.amazon }
   return {
     ...pair,
+    /** What it was started with, to be read again (of one listener). */
+    env: { ...where, ...envFor(pair.amazon) },
     folder,
     files,
     callerTokenFile,
