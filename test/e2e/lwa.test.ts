@@ -369,6 +369,19 @@ const startReloadable = async (t: TestContext, sellers: readonly string[] = ['se
   }
 }
 
+test('a body waits for the access token where it is, and arrives whole', async (t) => {
+  const bytes = Buffer.alloc(3_000_000, 'a body of some length ')
+  let received = Buffer.alloc(0)
+  const amazon = await amazonOf(t, async (req, res) => {
+    received = Buffer.concat(await req.toArray())
+    res.end('{}')
+  })
+  const { ask, simulator } = await startManaged(t, { endpoint: amazon })
+  simulator.control({ latencyMs: { lwa: 500 } })
+  assert.equal((await ask(FEEDS, undefined, { method: 'POST', body: bytes })).status, 200)
+  assert.ok(received.equals(bytes))
+})
+
 test('a caller who leaves while Login with Amazon is slow leaves alone: the others have their answer', async (t) => {
   const { ask, base, simulator, lwa, calls } = await startManaged(t)
   simulator.control({ latencyMs: { lwa: 400 } })
