@@ -67,7 +67,7 @@ export const createAccount = (options: AccountOptions) => {
   let held: Held | undefined
   let flight: Promise<Access> | undefined
   let failures = 0
-  let throttledInARow = 0
+  let failedInARow = 0
   let pausedUntil = 0
   let closed = false
   const refusals = new Map<Grant, { readonly refusal: NoAccess; readonly until: number }>()
@@ -90,26 +90,24 @@ export const createAccount = (options: AccountOptions) => {
   const ask = async (grant: Grant, standing: Standing): Promise<Access> => {
     const known = refusals.get(grant)
     if (known && now() < known.until) return known.refusal
-    if (now() < pausedUntil) return unavailable('Login with Amazon throttles', pausedUntil - now())
+    if (now() < pausedUntil) return unavailable(FAILING, pausedUntil - now())
     for (let n = 1; ; n += 1) {
-      if (!breaker.admits()) return unavailable('Login with Amazon is failing', breaker.openForMs())
+      if (!breaker.admits()) return unavailable(FAILING, breaker.openForMs())
       const sentAt = now()
       const answer = await lwaApi.grant({ clientId: options.clientId, ...grant })
       events.lwaAsked(answer, standing, now() - sentAt)
       if (answer.kind === 'success') return take(answer, grant, sentAt)
       if ('status' in answer && isRefusal(answer.kind)) return refuse(answer.kind, grant)
       if (answer.kind !== 'throttled') breaker.failed()
-      if (n === ATTEMPTS || closed) return giveUp(answer)
+      if (n === ATTEMPTS || closed || breaker.openForMs() > 0) return giveUp(answer)
       await delay(BACKOFF_MS * n * (0.5 + random() / 2))
     }
   }
 
-  /** Of this account alone: the others may be another application's, which is not throttled. */
+  /** Pauses, longer each time: the breaker's probes are for other accounts too, which may fare better, and 429 opens none. */
   const giveUp = (answer: LwaAnswer): NoAccess => {
-    if (answer.kind === 'throttled') {
-      throttledInARow += 1
-      pausedUntil = now() + backoffMs(throttledInARow, random())
-    }
+    failedInARow += 1
+    pausedUntil = now() + backoffMs(failedInARow, random()) / 2
     return unavailable(reasonOf(answer), Math.max(breaker.openForMs(), pausedUntil - now()))
   }
 
@@ -121,7 +119,7 @@ export const createAccount = (options: AccountOptions) => {
     if (grant !== current) held.refreshAt = Math.min(held.refreshAt, now() + REMEMBERED_MS)
     good = grant
     failures = 0
-    throttledInARow = 0
+    failedInARow = 0
     const seconds = Date.now() / 1000
     for (const secret of Object.values(grant)) usedAt.set(secret, seconds)
     if (before && before !== grant && grant === current) events.tookOver()
@@ -140,7 +138,7 @@ export const createAccount = (options: AccountOptions) => {
 
   const refuse = (error: string, grant: Grant): NoAccess => {
     breaker.answered()
-    throttledInARow = 0
+    failedInARow = 0
     const refusal: NoAccess = { kind: 'access-refused', error }
     refusals.set(grant, { refusal, until: now() + (error === 'refused' ? PASSING_MS : REMEMBERED_MS) })
     return refusal
@@ -193,6 +191,7 @@ export const createAccount = (options: AccountOptions) => {
       if (isSame(grant, current)) return
       current = good && isSame(grant, good) ? good : grant
       for (const refused of refusals.keys()) if (refused === current || refused !== good) refusals.delete(refused)
+      pausedUntil = 0
       const kept = [grant, good].flatMap((one) => (one ? Object.values(one) : []))
       for (const secret of usedAt.keys()) if (!kept.includes(secret)) usedAt.delete(secret)
       tryThem().catch(events.failed)
@@ -200,6 +199,7 @@ export const createAccount = (options: AccountOptions) => {
     /** Refusals: an operator says that something has changed at Amazon. */
     forget: (): void => {
       refusals.clear()
+      pausedUntil = 0
       if (held && held.grant !== current) held.refreshAt = now()
     },
     /** When each of the secrets that are configured last worked, in seconds of Unix time; 0: not yet. */
@@ -230,6 +230,7 @@ const reasonOf = (answer: LwaAnswer): string => {
   if (answer.kind === 'network') return answer.timedOut ? SLOW : `Login with Amazon cannot be reached (${answer.cause})`
   return `Login with Amazon answered ${'status' in answer ? answer.status : 'nothing that can be read'}`
 }
+const FAILING = 'Login with Amazon is failing'
 const SLOW = 'Login with Amazon did not answer in time'
 
 const within = (access: Promise<Access>, ms: number): Promise<Access> =>

@@ -229,6 +229,7 @@ test('the breaker is of all sellers: one that finds it failing spares the others
   const made = startLwa(() => (down ? broken(500) : token('b')))
   const [a, b] = [made.open(grantOf('a')), made.open(grantOf('b', 'Atzr|b'))]
   await a.get()
+  made.advance(500)
   await a.get()
   assert.equal(made.sent.length, 5)
   const access = await b.get()
@@ -239,20 +240,61 @@ test('the breaker is of all sellers: one that finds it failing spares the others
   assert.equal(textOf(await b.get()), 'Atza|b')
 })
 
-test('a Login with Amazon that throttles one seller is left alone by it for a while, longer each time; others go on', async () => {
-  const made = startLwa((_n, { secret }) => (secret === 's1' ? broken(429) : token('other')))
-  const account = made.open(grantOf('s1'))
-  const get = async () => textOf(await account.get())
-  assert.equal(await get(), 'unavailable 1')
-  for (let i = 0; i < 20; i += 1) assert.equal(await get(), 'unavailable 1')
-  assert.equal(made.sent.length, 3)
-  made.advance(1000)
-  assert.equal(await get(), 'unavailable 2')
-  assert.equal(made.sent.length, 6)
-  made.advance(1500)
-  assert.equal(await get(), 'unavailable 1')
-  assert.equal(made.sent.length, 6)
-  assert.equal(textOf(await made.open(grantOf('s2')).get()), 'Atza|other')
+test('a seller for whom Login with Amazon fails for good does not take every probe from the others', async () => {
+  const made = startLwa((_n, { secret }) => (secret === 'a' ? broken(500) : token('b')))
+  const [a, b] = [made.open(grantOf('a')), made.open(grantOf('b', 'Atzr|b'))]
+  for (let i = 0; i < 10; i += 1) {
+    made.advance(1000)
+    await a.get()
+  }
+  let waitedMs = 0
+  const getBoth = async (): Promise<Access> => {
+    await a.get() // first, always
+    return b.get()
+  }
+  for (; (await getBoth()).kind !== 'token'; waitedMs += 250) {
+    assert.ok(waitedMs < 60_000, 'the other seller is starved')
+    made.advance(250)
+  }
+})
+
+for (const status of [429, 500]) {
+  test(`a seller for whom it fails (${status}) asks less and less often, half a minute apart at most; others go on`, async () => {
+    const made = startLwa((_n, { secret }) => (secret === 's1' ? broken(status) : token('other')))
+    const account = made.open(grantOf('s1'))
+    assert.equal(textOf(await account.get()), 'unavailable 1')
+    for (let i = 0; i < 20; i += 1) assert.equal(textOf(await account.get()), 'unavailable 1')
+    assert.equal(made.sent.length, 3)
+    assert.equal(textOf(await made.open(grantOf('s2')).get()), 'Atza|other')
+    const gaps: number[] = []
+    for (let i = 0; i < 6; i += 1) {
+      const before: number = made.sent.length
+      let waitedMs = 0
+      for (; made.sent.length === before; waitedMs += 500) {
+        made.advance(500)
+        await account.get()
+      }
+      gaps.push(waitedMs)
+    }
+    assert.ok(gaps[0] === 500 && (gaps.at(-1) ?? 0) > 5000, String(gaps))
+    assert.ok(Math.max(...gaps) <= 30_000, String(gaps))
+  })
+}
+
+test('new secrets, or an operator’s word, end the pause', async () => {
+  let down = true
+  const made = start((n) => (down ? broken(429) : token(n)))
+  assert.match(await made.get(), /^unavailable/)
+  down = false
+  assert.match(await made.get(), /^unavailable/)
+  made.account.forget()
+  assert.equal(await made.get(), 'Atza|4')
+  down = true
+  made.advance(HOUR)
+  assert.match(await made.get(), /^unavailable/)
+  down = false
+  made.account.change(grantOf('s2'))
+  assert.equal(await made.get(), 'Atza|8')
 })
 
 for (const error of ['invalid_client', 'invalid_grant', 'unauthorized_client'] as const) {
@@ -442,6 +484,7 @@ test('refused ones, and Login with Amazon fails for those before them: that pass
   made.account.change(grantOf('s2'))
   assert.match(await made.get(), /^unavailable/)
   down = false
+  made.advance(1000)
   assert.match(await made.get(), /^Atza/)
 })
 
