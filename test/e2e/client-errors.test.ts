@@ -68,8 +68,8 @@ for (const [title, make] of Object.entries(CLIENTS)) {
       const client = make({ base: pair.base, amazon: pair.amazon })
       await client.warm()
       pair.simulator.control({ revoke: 'access-tokens' })
-      for (const call of [client.report(reportId(1)), client.orderAddress(ORDER)]) {
-        const { details, ...error } = await failed(client, call)
+      for (const call of [() => client.report(reportId(1)), () => client.orderAddress(ORDER)]) {
+        const { details, ...error } = await failed(client, call())
         const message = 'Access to requested resource is denied.'
         assert.deepEqual(error, { status: statusOr(title, 403), code: 'Unauthorized', message })
         assert.match(details ?? '', /^The access token you provided is revoked, malformed or invalid\./)
