@@ -10,7 +10,7 @@ import { loadConfig } from '../../src/config/load.ts'
 import { run, servingWith, simulating } from '../support/cli.ts'
 import { needs } from '../support/tools.ts'
 import { CHART, notes, parentChart, plainChart, type Rendered, refusal, render, scratchFile, the } from './chart.ts'
-import { CALLER_TOKEN, certificate, mount } from './mounts.ts'
+import { callerTokenOf, certificate, mount } from './mounts.ts'
 import { envOf, type Pod, podsOf, sidecarOf } from './pods.ts'
 
 // Managed sellers: what the chart gives the sidecar and its callers, and what it refuses.
@@ -103,7 +103,7 @@ test('standalone: TLS by the name of the Service, the token of a Secret; other n
   const objects = render({ mode: 'standalone', ...values })
   const { port } = await started(t, objects, undefined, { SIDECAR_PORT: '0' })
   const servername = 'shop-rdt-sidecar.orders.svc'
-  const headers = { host: `${servername}:8080`, 'x-rdt-caller-token': CALLER_TOKEN }
+  const headers = { host: `${servername}:8080`, 'x-rdt-caller-token': callerTokenOf('caller') }
   const tls = { ca: certificate().cert, port, servername }
   assert.deepEqual(await ask({ ...tls, headers }), [200, true])
   for (const host of ['shop-rdt-sidecar', 'shop-rdt-sidecar.orders', 'shop-rdt-sidecar.orders.svc.cluster.local'])
@@ -121,7 +121,7 @@ test('standalone: mutual TLS and callers with tokens of their own, as helm/ci ha
     SIDECAR_AUTH_HOSTS: '[shop-rdt-sidecar]',
   })
   const { cert, key } = certificate()
-  const headers = { host: 'shop-rdt-sidecar', 'x-rdt-caller-token': CALLER_TOKEN }
+  const headers = { host: 'shop-rdt-sidecar', 'x-rdt-caller-token': callerTokenOf('caller-orders') }
   const tls = { ca: cert, port, servername: 'shop-rdt-sidecar', headers }
   assert.deepEqual(await ask({ ...tls, cert, key }), [200, true])
   await assert.rejects(ask(tls), /certificate required|ECONNRESET|socket hang up/)

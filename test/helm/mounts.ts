@@ -14,7 +14,8 @@ let count = 0
 
 /** What the files of Secrets hold here: the simulator's application and one of its sellers. */
 const SECRETS = { 'client-secret': 'simulated-secret', 'refresh-token': 'Atzr|seller-a' }
-export const CALLER_TOKEN = 'caller-token-of-the-chart'
+/** What callers show whose token is in this Secret. */
+export const callerTokenOf = (secretName: string): string => `caller-token-of-${secretName}`
 
 /** `config`: the values' own, which stands for the operator's file where that is not the chart's. */
 export const mount = (pod: Pod, objects: readonly Rendered[], config: unknown) => {
@@ -52,15 +53,19 @@ export const mount = (pod: Pod, objects: readonly Rendered[], config: unknown) =
 }
 
 /** Those that are mounted by name, else those that the configuration names. */
-const secretFiles = ({ items }: Rendered, mountPath: string, texts: string): readonly (readonly [string, string])[] => {
+const secretFiles = (
+  { secretName, items }: Rendered,
+  mountPath: string,
+  texts: string,
+): readonly (readonly [string, string])[] => {
   const named = [...texts.matchAll(new RegExp(`${mountPath}/([-._\\w]+)`, 'g'))].map(([, key = '']) => key)
   const keys: readonly string[] = items?.map((item: Rendered) => item.path) ?? [...new Set(named)]
-  return keys.map((key) => [key, contentOf(key)])
+  return keys.map((key) => [key, contentOf(key, secretName)])
 }
 
-const contentOf = (key: string): string => {
+const contentOf = (key: string, secretName: string): string => {
   if (/\.(crt|key)$/.test(key)) return key === 'tls.key' ? certificate().key : certificate().cert
-  return `${{ ...SECRETS, token: CALLER_TOKEN }[key] ?? assert.fail(`nobody knows what ${key} holds`)}\n`
+  return `${{ ...SECRETS, token: callerTokenOf(secretName) }[key] ?? assert.fail(`nobody knows what ${key} holds`)}\n`
 }
 
 let made: { readonly key: string; readonly cert: string } | undefined
