@@ -41,8 +41,8 @@ const textOf = (stamps: ReadonlyMap<string, string>): string => JSON.stringify([
 
 const stampOf = (file: string): string => {
   try {
-    const { ino, size, mtimeNs } = statSync(file, { bigint: true })
-    return `${ino} ${size} ${mtimeNs}`
+    const { ino, size, mtimeNs, ctimeNs } = statSync(file, { bigint: true })
+    return `${ino} ${size} ${mtimeNs} ${ctimeNs}` // the last one alone tells of a mode, or an owner, that was mended
   } catch {
     return 'none'
   }

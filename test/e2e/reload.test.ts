@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { folderFor, lwaToken, run, serving, simulating } from '../support/cli.ts'
@@ -133,6 +133,12 @@ test('a file that is being written is not read half', async (t) => {
     writeFileSync(one.file, 'rdt: { scope: specific }')
   })
   assert.deepEqual([said['outcome'], said['changed']], ['in force', ['rdt.scope']])
+})
+
+test('a mode that is mended is seen: the file may not have been readable until then', async (t) => {
+  const one = await reloading(t, 'rdt: { scope: generic }')
+  const said = await one.after(() => chmodSync(one.file, 0o440))
+  assert.deepEqual([said['by'], said['changed']], ['file', []])
 })
 
 test('a drain takes as long as the file last said', async (t) => {
