@@ -1,6 +1,6 @@
 /** Makes the caller token's file where the configuration wants that: for the volume that sidecar and services share. */
 import { randomBytes } from 'node:crypto'
-import { chmodSync, linkSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, linkSync, rmSync, writeFileSync } from 'node:fs'
 import { systemCode } from '../sp-api/errors.ts'
 import type { LoadResult } from './load.ts'
 
@@ -8,8 +8,8 @@ const BYTES = 32
 const MODE = 0o440 // owner and group: in a pod, fsGroup lets the services' users read it
 
 /**
- * Whether it was made: the configuration must then be read again. One that is there stays as it is, so that services which have
- * read it go on. Throws where it cannot be written.
+ * Whether it is there now, and was not: the configuration must then be read again. One that is there stays as it is, so that
+ * services which have read it go on. Throws where it cannot be written.
  */
 export const makeCallerToken = (loaded: LoadResult): boolean => {
   if (!loaded.ok) return false
@@ -24,7 +24,7 @@ export const makeCallerToken = (loaded: LoadResult): boolean => {
     return true
   } catch (error) {
     const code = systemCode(error)
-    if (code === 'EEXIST') return false
+    if (code === 'EEXIST' && existsSync(callerTokenFile)) return true // another process was quicker
     throw new Error(`auth.callerTokenFile: the file cannot be made (${code})`)
   } finally {
     rmSync(draft, { force: true })

@@ -13,6 +13,8 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
+import { makeCallerToken } from '../../src/config/caller-token.ts'
+import { loadConfig } from '../../src/config/load.ts'
 import { FREE, folderFor, run, start } from '../support/cli.ts'
 import { sellerFiles, servingManaged } from '../support/managed.ts'
 import { until } from '../support/many.ts'
@@ -119,4 +121,21 @@ test('a folder that is missing is told in one line, exit 1', async (t) => {
   const file = path.join(folder, 'nowhere', 'caller-token')
   const { code, err } = await run(t, ['serve'], managedEnv(folder, file))
   assert.deepEqual([code, err], [1, 'auth.callerTokenFile: the file cannot be made (ENOENT)\n'])
+})
+
+test('one that another process makes at the same time is taken', (t) => {
+  const folder = folderFor(t)
+  const file = path.join(folder, 'caller-token')
+  const loaded = loadConfig(undefined, managedEnv(folder, file))
+  writeFileSync(file, 'token')
+  assert.equal(makeCallerToken(loaded), true)
+  assert.equal(readFileSync(file, 'utf8'), 'token')
+})
+
+test('a link to nowhere in its place is told, in the place of a sidecar that trusts nobody', async (t) => {
+  const folder = folderFor(t)
+  const file = path.join(folder, 'caller-token')
+  symlinkSync('nowhere', file)
+  const { code, err } = await run(t, ['serve'], managedEnv(folder, file))
+  assert.deepEqual([code, err], [1, 'auth.callerTokenFile: the file cannot be made (EEXIST)\n'])
 })
