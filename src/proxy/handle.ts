@@ -18,7 +18,7 @@ import { type AdmissionRules, admit, foreign } from './admission.ts'
 import { mayCall } from './callers.ts'
 import { createExchange, type ExchangeOptions } from './exchange.ts'
 import { readHeaders, stripHeaders } from './headers.ts'
-import { DRAINING, MISSING_TOKEN, NOT_ALLOWED, OVERLOADED, unsafe } from './own-errors.ts'
+import { DRAINING, MISSING_TOKEN, NO_TRACE, NOT_ALLOWED, OVERLOADED, unsafe } from './own-errors.ts'
 import { createOwnSender } from './own-token.ts'
 import { createSwapper } from './swap.ts'
 import { createTokensRoute } from './tokens-route.ts'
@@ -91,6 +91,7 @@ export const createHandler = (options: HandlerOptions) => {
     if (admitted && 'refusal' in admitted) return reject(res, admitted.refusal)
     const { seller, caller } = admitted ?? {}
     if (caller && !mayCall(caller, method, recognition)) return reject(res, NOT_ALLOWED)
+    if (seller && method === 'TRACE') return reject(res, NO_TRACE)
     if (seller) call.credential = seller.credential.id.slice(0, 8)
 
     const endpoint = seller?.endpoint ?? options.endpoint

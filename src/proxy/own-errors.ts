@@ -48,6 +48,11 @@ export const NOT_ALLOWED: OwnError = {
   message: DENIED,
   details: 'This operation is not among those that auth.callers allows you.',
 }
+/** RFC 9110 §9.3.8: what a TRACE holds comes back in its answer. */
+export const NO_TRACE: OwnError = {
+  ...NOT_ALLOWED,
+  details: "The answer to a TRACE would show the seller's access token.",
+}
 export const FORWARDED: OwnError = {
   name: 'forwarded-call',
   message: 'The call was passed on by something else.',

@@ -149,6 +149,16 @@ test('a Host is one of ours, or the call is refused', async (t) => {
   )
 })
 
+test('TRACE, whose answer would show the access token that was put in, is sent with none', async (t) => {
+  const { send } = await startRecorded(t)
+  for (const headers of [
+    [HERE, PROOF],
+    [HERE, PROOF, 'x-rdt-mode: force'],
+  ])
+    assert.deepEqual(await send(`TRACE ${OPEN}`, headers), refused(403, 'operation-not-allowed'))
+  assert.deepEqual(await send(`TRACE ${OPEN}`, [HERE, 'x-amz-access-token: Atza|own']), TAKEN) // what it shows is the caller's
+})
+
 test('the address that was connected to, and the host that is listened on, are ours', async (t) => {
   const { send } = await startRecorded(t, { env: { SIDECAR_HOST: '0.0.0.0', SIDECAR_INSECURE_LISTEN: 'true' } })
   for (const host of ['127.0.0.1', '0.0.0.0'])
