@@ -21,7 +21,6 @@ export const serve: Command = async (io) => {
   const sidecar = createSidecar(config, runtime, { logger })
 
   const reload = (by: 'signal' | 'file'): void => {
-    if (by === 'signal') files.note()
     const loaded = load(io, file)
     files.watch(loaded.files)
     sidecar.reload(loaded, by)

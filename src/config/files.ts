@@ -3,6 +3,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { systemCode } from '../sp-api/errors.ts'
 import type { Problem } from './problems.ts'
+import { stampOf } from './watch.ts'
 import { readYaml } from './yaml.ts'
 
 /** What reading a configuration brings to light. */
@@ -11,10 +12,15 @@ export type Findings = {
   readonly problems: Problem[]
   /** What is unsafe though legal: said at the start. */
   readonly warnings: Problem[]
-  /** What must be watched for changes. */
-  readonly files: string[]
+  /** What must be watched for changes: see {@link note}. */
+  readonly files: Map<string, string>
 }
-export const createFindings = (): Findings => ({ problems: [], warnings: [], files: [] })
+export const createFindings = (): Findings => ({ problems: [], warnings: [], files: new Map() })
+
+/** A file that is about to be read, perhaps not for the first time, is to be watched. */
+export const note = (file: string, { files }: Findings): void => {
+  if (!files.has(file)) files.set(file, stampOf(file))
+}
 
 export type Tree = Record<string, unknown>
 
@@ -34,7 +40,7 @@ export const readTree = (file: string, problems: Problem[]): Tree => {
  */
 export const readText = (key: string, file: string, found: Findings): string | undefined => {
   const full = path.resolve(file)
-  found.files.push(full)
+  note(full, found)
   const result = contentOf(full)
   if ('text' in result) return result.text
   found.problems.push({ path: key, message: `the file ${result.problem}` })
@@ -44,7 +50,7 @@ export const readText = (key: string, file: string, found: Findings): string | u
 /** Whether a file that may be made later is there; it is watched for. */
 export const isMissing = (file: string, found: Findings): boolean => {
   const full = path.resolve(file)
-  found.files.push(full)
+  note(full, found)
   return !existsSync(full)
 }
 

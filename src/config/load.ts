@@ -9,11 +9,12 @@ import { type CallerConfig, callersOf } from './callers.ts'
 import { buildCatalogue } from './catalogue.ts'
 import { contradictions, insecurities } from './contradictions.ts'
 import { applyEnvironment, type Environment } from './environment.ts'
-import { createFindings, isTree, readTree, type Tree } from './files.ts'
+import { createFindings, isTree, note, readTree, type Tree } from './files.ts'
 import { type Problem, problemsOf } from './problems.ts'
 import { configSchema, type Settings } from './schema.ts'
 import { type SellerConfig, sellersOf } from './sellers.ts'
 import { type TlsConfig, tlsOf } from './tls.ts'
+import type { Stamps } from './watch.ts'
 
 /** Where to listen, or a Unix socket in the place of host and port; and where calls go. */
 export type Listener = { readonly endpoint: Endpoint } & (
@@ -32,7 +33,7 @@ export type Config = {
 }
 export type LoadResult = {
   /** Those it was read from, the shipped defaults apart. */
-  readonly files: readonly string[]
+  readonly files: Stamps
   /** What is unsafe though legal. */
   readonly warnings: readonly Problem[]
 } & (
@@ -48,17 +49,18 @@ export const loadConfig = (file: string | undefined, env: Environment): LoadResu
   const found = createFindings()
   const { problems, warnings, files } = found
   const defaults = readTree(path.join(PACKAGE, 'config/defaults.yaml'), problems)
+  if (file !== undefined) note(path.resolve(file), found)
   const operator = file === undefined ? {} : readTree(path.resolve(file), problems)
   const overrides = applyEnvironment(env, problems)
   const set = merge(operator, overrides)
   const settings = check(merge(defaults, set), defaults, problems)
   const operationsFile = path.resolve('operationsFile' in set ? '.' : PACKAGE, settings.operationsFile)
+  note(operationsFile, found)
   const { operations, ...catalogue } = buildCatalogue(
     readTree(operationsFile, problems),
     settings.operations,
     settings.operationsFile,
   )
-  files.push(...(file === undefined ? [] : [path.resolve(file)]), operationsFile)
   const listeners = listenersOf(settings)
   const sellers = sellersOf(settings, env, found)
   const callers = callersOf(settings, operations, found)

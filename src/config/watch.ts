@@ -6,40 +6,35 @@ import { statSync } from 'node:fs'
 
 const EVERY_MS = 1000
 
-/** Does not keep the process alive. */
+/** Files, and how each was when it was read. */
+export type Stamps = ReadonlyMap<string, string>
+
+/** `onChange` reads them all and has them watched as they were then. Does not keep the process alive. */
 export const createFileWatch = (onChange: () => void) => {
-  /** File → as it was when it was last acted upon. */
-  let known = new Map<string, string>()
+  let known: Stamps = new Map()
   let lastLook = ''
 
   const look = (): void => {
-    const found = stampsOf([...known.keys()])
+    const found = new Map([...known.keys()].map((file) => [file, stampOf(file)]))
     const changed = [...found].some(([file, stamp]) => stamp !== known.get(file))
     const stoodStill = lastLook === textOf(found)
     lastLook = textOf(found)
-    if (!changed || !stoodStill) return
-    known = found // before they are read: what is written meanwhile is seen at the next look
-    onChange()
+    if (changed && stoodStill) onChange()
   }
   setInterval(look, EVERY_MS).unref()
 
   return {
-    /** They are about to be read for another reason. */
-    note: (): void => {
-      known = stampsOf([...known.keys()])
-    },
     /** These files from now on, and no others. */
-    watch: (files: readonly string[]): void => {
-      known = new Map(files.map((file) => [file, known.get(file) ?? stampOf(file)]))
+    watch: (files: Stamps): void => {
+      known = files
     },
   }
 }
 
-const stampsOf = (files: readonly string[]): Map<string, string> => new Map(files.map((file) => [file, stampOf(file)]))
+const textOf = (stamps: Stamps): string => JSON.stringify([...stamps])
 
-const textOf = (stamps: ReadonlyMap<string, string>): string => JSON.stringify([...stamps])
-
-const stampOf = (file: string): string => {
+/** To be taken before the file is read: what is written meanwhile is then a change. */
+export const stampOf = (file: string): string => {
   try {
     const { ino, size, mtimeNs, ctimeNs } = statSync(file, { bigint: true })
     return `${ino} ${size} ${mtimeNs} ${ctimeNs}` // the last one alone tells of a mode, or an owner, that was mended
