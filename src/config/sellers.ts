@@ -13,7 +13,7 @@ export type SellerConfig = {
   readonly refreshToken: Secret
   /** The listener's where left out. */
   readonly endpoint: Endpoint | undefined
-  /** Used where a call names none. */
+  /** Used where a call names none, though there are others. */
   readonly isDefault: boolean
   readonly dataElements: readonly DataElement[] | undefined
   readonly scope: Scope | undefined
@@ -42,8 +42,9 @@ export const sellersOf = ({ sellers }: Settings, env: Environment, found: Findin
     if (!clientSecret || !refreshToken) return []
     const { id, clientId, dataElements, scope } = row
     const endpoint = row.endpoint === undefined ? undefined : resolveEndpoint(row.endpoint)
-    const isDefault = rows.length === 1 || row.default === true
-    return [{ id, clientId, clientSecret, refreshToken, endpoint, isDefault, dataElements, scope }]
+    return [
+      { id, clientId, clientSecret, refreshToken, endpoint, isDefault: row.default === true, dataElements, scope },
+    ]
   })
 }
 

@@ -15,7 +15,7 @@ export type ManagedSeller = {
   readonly credential: Credential
   /** The listener's where undefined. */
   readonly endpoint: Endpoint | undefined
-  /** Used where a call names none. */
+  /** Used where a call names none, though there are others. */
   readonly isDefault: boolean
   readonly policy: Policy
 }

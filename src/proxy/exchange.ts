@@ -44,7 +44,9 @@ export const createExchange = ({ upstream, events, bodyBytes, now }: ExchangeOpt
     },
   }
   const forwarderTo = (origin: string): Forwarder => {
-    const forwarder = forwarders.get(origin) ?? createForwarder({ ...upstream, ...told, origin })
+    const known = forwarders.get(origin)
+    if (known) return known
+    const forwarder = createForwarder({ ...upstream, ...told, origin })
     forwarders.set(origin, forwarder)
     return forwarder
   }

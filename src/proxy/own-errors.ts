@@ -172,7 +172,8 @@ const adviceOn = (refusal: Refused, resource: string): string => {
   if (isNoRestrictedDocument(refusal)) {
     return 'The report document is not restricted, or not known: fetch it with x-rdt-mode: skip.'
   }
-  if (blamesToken(details)) return 'Amazon no longer takes your LWA access token: send a fresh one.'
+  if (blamesToken(details))
+    return 'Amazon does not take the LWA access token: send a fresh one, or call again where it is a managed seller’s.'
   if (status === 401 || status === 403) {
     return 'Check that the access token is valid, of this region, and of an application with the role.'
   }

@@ -1,4 +1,4 @@
-/** Keeps a Tokens API that is down from being hammered: after five failures in a row mints stop, and one goes now and then to see. */
+/** Keeps an API that is down from being hammered: after five failures in a row nothing is sent, but for one now and then, to see. */
 
 export type BreakerOptions = {
   /** Milliseconds, monotonic. */
@@ -19,12 +19,12 @@ export const createBreaker = ({ now, random }: BreakerOptions) => {
     const longest = Math.min(FIRST_PAUSE_MS * 2 ** probes, LONGEST_PAUSE_MS)
     openUntil = now() + longest * (0.75 + random() / 4)
   }
-  /** Milliseconds until the next mint may leave; 0 while all is well. */
+  /** Milliseconds until the next request may leave; 0 while all is well. */
   const openForMs = (): number => (failuresInARow < THRESHOLD ? 0 : Math.max(0, openUntil - now()))
 
   return {
     openForMs,
-    /** Whether a mint may leave now. While the breaker is open, the one that is let through is the probe for its pause. */
+    /** Whether a request may leave now. While the breaker is open, the one that is let through is the probe for its pause. */
     admits: (): boolean => {
       if (failuresInARow < THRESHOLD) return true
       if (openForMs() > 0) return false

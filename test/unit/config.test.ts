@@ -134,7 +134,6 @@ test('secrets come by file, less their line break, or by environment; nothing th
     const [seller] = config.sellers
     assert.equal(seller?.clientSecret.reveal(), 'simulated-secret')
     assert.equal(seller?.refreshToken.reveal(), 'Atzr|seller-a')
-    assert.equal(seller?.isDefault, true)
     for (const text of [JSON.stringify(config), inspect(config, { depth: null })])
       assert.doesNotMatch(text, /simulated-secret|Atzr\|seller-a/)
   }
