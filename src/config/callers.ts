@@ -18,8 +18,17 @@ export type CallerConfig = {
 }
 
 const MOST_TOKENS = 2
+const SHORT = 20 // characters; serve makes 43
+
+const readTokens = (key: string, file: string, found: Findings): readonly Secret[] => {
+  const tokens = readSecrets(key, file, found, MOST_TOKENS)
+  if (tokens.some((token) => token.reveal().length < SHORT))
+    found.warnings.push({ path: key, message: `a token shorter than ${SHORT} characters can be guessed` })
+  return tokens
+}
 const NO_TOKENS_API =
   'the Tokens API is open to callers without a list of operations alone: the RDT that it hands out could be for anything'
+
 export const callersOf = (
   settings: Settings,
   operations: readonly Operation[],
@@ -57,14 +66,12 @@ const readCallers = (
     unknown('operations', ids, ['other', ...operations.map(({ id }) => id)], 'operation')
     if (row.operations?.some((name) => / \/tokens\//i.test(name)))
       found.problems.push({ path: `${at}.operations`, message: NO_TOKENS_API })
-    const tokens = readSecrets(`${at}.tokenFile`, row.tokenFile, found, MOST_TOKENS)
+    const tokens = readTokens(`${at}.tokenFile`, row.tokenFile, found)
     return { name: row.name, key: at, tokens, sellers: row.sellers, operations: row.operations }
   })
   if (callerTokenFile === null) return callers
   const key = 'auth.callerTokenFile'
   const tokens =
-    createCallerTokenFile && isMissing(callerTokenFile, found)
-      ? []
-      : readSecrets(key, callerTokenFile, found, MOST_TOKENS)
+    createCallerTokenFile && isMissing(callerTokenFile, found) ? [] : readTokens(key, callerTokenFile, found)
   return [{ name: 'default', key, tokens, sellers: undefined, operations: undefined }, ...callers]
 }

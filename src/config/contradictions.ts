@@ -91,6 +91,9 @@ export const insecurities = (settings: Settings, listeners: readonly Listener[])
   }
   if (sellers && lwa.endpoint.startsWith('http:'))
     warnings.push({ path: 'lwa.endpoint', message: 'client secrets and refresh tokens leave in the clear' })
+  const targets = [...listeners.map(({ endpoint }) => endpoint.origin), ...(sellers ?? []).map((one) => one.endpoint)]
+  if (sellers && targets.some((target) => target?.startsWith('http:')))
+    warnings.push({ path: 'endpoint', message: 'access tokens and RDTs of managed sellers leave in the clear' })
   return warnings
 }
 

@@ -3,6 +3,7 @@ import { type Endpoint, resolveEndpoint } from '../sp-api/endpoints.ts'
 import type { DataElement, Scope } from '../sp-api/operations.ts'
 import { type Environment, isSecretVariable } from './environment.ts'
 import type { Findings } from './files.ts'
+import type { Problem } from './problems.ts'
 import type { Settings } from './schema.ts'
 import { readSecrets, type Secret, secretIn } from './secrets.ts'
 
@@ -34,7 +35,7 @@ const variableOf = (id: string, what: string): string =>
 export const sellersOf = ({ sellers }: Settings, env: Environment, found: Findings): readonly SellerConfig[] => {
   const rows = sellers ?? []
   complain(rows, env, found)
-  return rows.flatMap((row, i) => {
+  const configs = rows.flatMap((row, i) => {
     const [clientSecret, refreshToken] = SECRETS.map(([key, what]) => {
       const [secret] = secretOf(`sellers.${i}.${key}`, row[key], variableOf(row.id, what), env, found)
       return secret
@@ -46,7 +47,22 @@ export const sellersOf = ({ sellers }: Settings, env: Environment, found: Findin
       { id, clientId, clientSecret, refreshToken, endpoint, isDefault: row.default === true, dataElements, scope },
     ]
   })
+  found.warnings.push(...twins(configs))
+  return configs
 }
+
+/** Amazon counts one usage plan for both, the sidecar two. */
+const twins = (configs: readonly SellerConfig[]): readonly Problem[] =>
+  configs.flatMap((one, i) => {
+    const other = configs.slice(0, i).find((before) => isTwin(before, one))
+    const message = `is the same application, refresh token and endpoint as ${other?.id}: Amazon's usage plan is one for both`
+    return other ? [{ path: `sellers.${i}`, message }] : []
+  })
+
+const isTwin = (one: SellerConfig, other: SellerConfig): boolean =>
+  one.clientId === other.clientId &&
+  one.endpoint?.origin === other.endpoint?.origin &&
+  one.refreshToken.reveal() === other.refreshToken.reveal()
 
 const secretOf = (
   key: string,

@@ -4,6 +4,7 @@
  */
 import type { Poster } from '../post.ts'
 import { parseJson, readLife } from '../sp-api/json.ts'
+import { createTurns } from './turns.ts'
 
 /** Refusals that stand until the secrets change. */
 export const PERMANENT = ['invalid_client', 'invalid_grant', 'unauthorized_client'] as const
@@ -21,20 +22,26 @@ export type LwaAnswer =
 
 export type LwaRequest = { readonly clientId: string; readonly clientSecret: string; readonly refreshToken: string }
 
-export const createLwaApi = ({ post }: Pick<Poster, 'post'>, endpoint: string) => ({
-  /** One POST; resolves whatever happens. */
-  grant: async ({ clientId, clientSecret, refreshToken }: LwaRequest): Promise<LwaAnswer> => {
-    const form = new URLSearchParams({
-      grant_type: 'refresh_token',
-      refresh_token: refreshToken,
-      client_id: clientId,
-      client_secret: clientSecret,
-    })
-    const posted = await post(endpoint, FORM, form.toString())
-    return posted.kind === 'answer' ? answerOf(posted.status, posted.text) : posted
-  },
-})
+export const createLwaApi = ({ post }: Pick<Poster, 'post'>, endpoint: string) => {
+  const inTurn = createTurns(MOST_AT_ONCE)
+  return {
+    /** One POST, in its turn; resolves whatever happens. */
+    grant: ({ clientId, clientSecret, refreshToken }: LwaRequest): Promise<LwaAnswer> =>
+      inTurn(async () => {
+        const form = new URLSearchParams({
+          grant_type: 'refresh_token',
+          refresh_token: refreshToken,
+          client_id: clientId,
+          client_secret: clientSecret,
+        })
+        const posted = await post(endpoint, FORM, form.toString())
+        return posted.kind === 'answer' ? answerOf(posted.status, posted.text) : posted
+      }),
+  }
+}
 export type LwaApi = ReturnType<typeof createLwaApi>
+
+const MOST_AT_ONCE = 10 // hundreds of sellers may share a client secret that changes
 
 const FORM = { 'content-type': 'application/x-www-form-urlencoded;charset=UTF-8' }
 

@@ -58,7 +58,7 @@ export const createMinter = ({ tokensApi, plan, renewal, refusals, events, now, 
   const attemptFor =
     ({ origin, credential }: Seller, breaker: Breaker) =>
     async (orders: readonly Order[]): Promise<Attempt> => {
-      const access = await accessFor(orders, credential)
+      const access = await accessFor(orders, credential, 'attempting')
       if (access.kind !== 'token') return access
       const { token: accessToken } = access
       const sentAt = now()
@@ -74,24 +74,20 @@ export const createMinter = ({ tokensApi, plan, renewal, refusals, events, now, 
       return blamed && renewable(credential, accessToken) ? { kind: 'stale_access' } : answer
     }
 
-  /** The access token to mint with; who waits is told where that itself takes time. */
-  const accessFor = async (orders: readonly Order[], credential: Credential): Promise<Access> => {
+  /** The access token to mint with. Where getting it takes time, those who wait are told; `then`: what they are told after that. */
+  const accessFor = async (orders: readonly Order[], credential: Credential, then: Progress): Promise<Access> => {
     const access = accessOf(credential)
     if (!(access instanceof Promise)) return access
     for (const { onProgress } of orders) onProgress(NO_ACCESS_YET)
     const got = await access
-    for (const { onProgress } of orders) onProgress('attempting')
+    for (const { onProgress } of orders) onProgress(then)
     return got
   }
 
   /** Whoever has no access token gets one before joining the line: a mint that cannot be made costs no permit of the plan. */
   const mint = async (order: Order): Promise<MintResult> => {
-    const access = accessOf(order.credential)
-    if (!(access instanceof Promise)) return access.kind === 'token' ? deskOf(order).join(order) : access
-    order.onProgress(NO_ACCESS_YET)
-    const got = await access
-    order.onProgress('throttled')
-    return got.kind === 'token' ? deskOf(order).join(order) : got
+    const access = await accessFor([order], order.credential, 'throttled')
+    return access.kind === 'token' ? deskOf(order).join(order) : access
   }
 
   const minted = (answer: Extract<MintAnswer, { kind: 'success' }>, sentAt: number, resources: number): Attempt => {

@@ -213,3 +213,19 @@ test('after close nothing more is sent, and what is under way ends', async (t) =
   assert.equal((await api.grant(REQUEST)).kind, 'network')
   assert.equal(requests, 1)
 })
+
+test('ten at once ask Login with Amazon, and no more: the others wait for their turn', async () => {
+  let flying = 0
+  let most = 0
+  const post = async () => {
+    flying += 1
+    most = Math.max(most, flying)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    flying -= 1
+    return { kind: 'network' as const, timedOut: false, cause: 'ECONNREFUSED' }
+  }
+  const api = createLwaApi({ post }, 'http://127.0.0.1')
+  const request = { clientId: 'x', clientSecret: 'x', refreshToken: 'x' }
+  const answers = await Promise.all(Array.from({ length: 35 }, () => api.grant(request)))
+  assert.deepEqual([most, flying, answers.length], [10, 0, 35])
+})

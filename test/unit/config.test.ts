@@ -186,6 +186,38 @@ test('what is unsafe though legal is told: open files, plaintext, anonymous call
   assert.deepEqual(warnings(0o444), ['sellers.0.clientSecretFile', 'sellers.0.refreshTokenFile', ...others])
 })
 
+test('so are a token that can be guessed, two rows of one selling partner, and secrets that leave in the clear', (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'rdt-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const fileOf = (name: string, text: string): string => {
+    const file = path.join(folder, name)
+    writeFileSync(file, text, { mode: 0o600 })
+    return file
+  }
+  const rowOf = (id: string, token: string, endpoint: string) => ({
+    id,
+    clientId: 'amzn1.x',
+    clientSecretFile: fileOf('secret', 'x'),
+    refreshTokenFile: fileOf(token, token),
+    endpoint,
+  })
+  const warnings = (token: string, rows: readonly object[], lwa = 'https://api.amazon.com/auth/o2/token') =>
+    loadConfig(undefined, {
+      SIDECAR_SELLERS: JSON.stringify(rows),
+      SIDECAR_AUTH_CALLER_TOKEN_FILE: fileOf('caller', token),
+      SIDECAR_LWA_ENDPOINT: lwa,
+    }).warnings.map((warning) => warning.path)
+  const LONG = 'x'.repeat(20)
+  const rows = [rowOf('a', 'one', 'eu'), rowOf('b', 'one', 'na'), rowOf('c', 'two', 'eu')]
+  assert.deepEqual(warnings(LONG, rows), [])
+  assert.deepEqual(warnings(LONG.slice(1), rows), ['auth.callerTokenFile'])
+  assert.deepEqual(warnings(LONG, [...rows, rowOf('d', 'one', 'eu')]), ['sellers.3'])
+  assert.deepEqual(warnings(LONG, [rowOf('a', 'one', 'http://127.0.0.1')], 'http://127.0.0.1'), [
+    'lwa.endpoint',
+    'endpoint',
+  ])
+})
+
 test('what is wrong with YAML is told without the text, and never thrown', (t) => {
   const printed: unknown[] = []
   const listener = (warning: unknown) => void printed.push(warning)
