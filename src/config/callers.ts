@@ -29,12 +29,14 @@ const readTokens = (key: string, file: string, found: Findings): readonly Secret
 const NO_TOKENS_API =
   'the Tokens API is open to callers without a list of operations alone: the RDT that it hands out could be for anything'
 
+/** `wrong`: sections that hold defaults because what they were set to is wrong. */
 export const callersOf = (
   settings: Settings,
   operations: readonly Operation[],
   found: Findings,
+  wrong: ReadonlySet<unknown>,
 ): readonly CallerConfig[] => {
-  const callers = readCallers(settings, operations, found)
+  const callers = readCallers(settings, operations, found, wrong)
   for (const [i, caller] of callers.entries()) complain(caller, callers.slice(0, i), found)
   return callers
 }
@@ -53,6 +55,7 @@ const readCallers = (
   { auth, sellers }: Settings,
   operations: readonly Operation[],
   found: Findings,
+  wrong: ReadonlySet<unknown>,
 ): readonly CallerConfig[] => {
   const { callerTokenFile, createCallerTokenFile } = auth
   const callers = (auth.callers ?? []).map((row, i): CallerConfig => {
@@ -62,7 +65,7 @@ const readCallers = (
         if (!known.includes(name)) found.problems.push({ path: `${at}.${key}`, message: `there is no ${what} ${name}` })
     }
     const ids = row.operations?.filter((name) => !name.includes(' '))
-    unknown('sellers', row.sellers, sellers?.map(({ id }) => id) ?? [], 'seller')
+    if (!wrong.has('sellers')) unknown('sellers', row.sellers, sellers?.map(({ id }) => id) ?? [], 'seller')
     unknown('operations', ids, ['other', ...operations.map(({ id }) => id)], 'operation')
     if (row.operations?.some((name) => / \/tokens\//i.test(name)))
       found.problems.push({ path: `${at}.operations`, message: NO_TOKENS_API })

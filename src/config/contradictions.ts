@@ -3,18 +3,23 @@ import type { Listener } from './load.ts'
 import type { Problem } from './problems.ts'
 import type { Settings } from './schema.ts'
 
-/** `set`: what the operator's file and the environment say, without the defaults. */
+/**
+ * `set`: what the operator's file and the environment say, without the defaults. `wrong`: sections that hold defaults because what
+ * they were set to is wrong: what follows from these is nobody's mistake.
+ */
 export const contradictions = (
   settings: Settings,
   listeners: readonly Listener[],
   set: Readonly<Record<string, unknown>>,
+  wrong: ReadonlySet<unknown>,
 ): readonly Problem[] => [
   ...twoStyles(settings, set),
   ...oneSocketTwice(listeners),
   ...margin(settings),
-  ...plaintext(settings, listeners),
-  ...unproven(settings, listeners),
+  ...(wrong.has('tls') ? [] : plaintext(settings, listeners)),
+  ...(PROOFS.some((section) => wrong.has(section)) ? [] : unproven(settings, listeners)),
 ]
+const PROOFS: readonly (keyof Settings)[] = ['sellers', 'auth', 'tls', 'socketPath', 'listeners']
 
 const twoStyles = ({ listeners, socketPath }: Settings, set: Readonly<Record<string, unknown>>): readonly Problem[] => {
   const both = (keys: readonly string[], other: string) =>

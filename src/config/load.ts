@@ -53,7 +53,7 @@ export const loadConfig = (file: string | undefined, env: Environment): LoadResu
   const operator = file === undefined ? {} : readTree(path.resolve(file), problems)
   const overrides = applyEnvironment(env, problems)
   const set = merge(operator, overrides)
-  const settings = check(merge(defaults, set), defaults, problems)
+  const { settings, wrong } = check(merge(defaults, set), defaults, problems)
   const operationsFile = path.resolve('operationsFile' in set ? '.' : PACKAGE, settings.operationsFile)
   note(operationsFile, found)
   const { operations, ...catalogue } = buildCatalogue(
@@ -63,24 +63,26 @@ export const loadConfig = (file: string | undefined, env: Environment): LoadResu
   )
   const listeners = listenersOf(settings)
   const sellers = sellersOf(settings, env, found)
-  const callers = callersOf(settings, operations, found)
+  const callers = callersOf(settings, operations, found, wrong)
   const tls = tlsOf(settings, found)
-  problems.push(...catalogue.problems, ...contradictions(settings, listeners, set))
+  problems.push(...catalogue.problems, ...contradictions(settings, listeners, set, wrong))
   warnings.push(...insecurities(settings, listeners))
   if (problems.length > 0) return { ok: false, problems, warnings, files, settings }
   const config = frozen({ settings, listeners, operations, sellers, callers, tls })
   return { ok: true, config, warnings, files }
 }
 
+type Checked = { readonly settings: Settings; readonly wrong: ReadonlySet<unknown> }
+
 /** Tells what is wrong, and puts the defaults in the place of the wrong sections, so that the rest is checked all the same. */
-const check = (tree: Tree, defaults: Tree, problems: Problem[]): Settings => {
+const check = (tree: Tree, defaults: Tree, problems: Problem[]): Checked => {
   const checked = configSchema.safeParse(tree)
-  if (checked.success) return checked.data
+  if (checked.success) return { settings: checked.data, wrong: new Set() }
   problems.push(...problemsOf(checked.error))
   const mended: Tree = { ...defaults }
   const wrong = new Set(checked.error.issues.map((issue) => issue.path[0]))
   for (const key of Object.keys(defaults)) if (key in tree && !wrong.has(key)) mended[key] = tree[key]
-  return configSchema.parse(mended)
+  return { settings: configSchema.parse(mended), wrong }
 }
 
 const listenersOf = ({ host, port, socketPath, endpoint, listeners }: Settings): readonly Listener[] =>
