@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { inspect } from 'node:util'
 import { parse } from 'yaml'
 import { variableOf } from '../../src/config/environment.ts'
@@ -122,7 +122,7 @@ const SECRETS = path.join(FIXTURES, '../secrets')
 const SHOP = `[{id: shop-eu, clientId: amzn1.x, clientSecretFile: ${SECRETS}/client-secret, refreshTokenFile: ${SECRETS}/refresh-token}]`
 const ANONYMOUS = { SIDECAR_AUTH_INSECURE_ALLOW_ANONYMOUS: 'true' }
 
-test('secrets come by file, less their line break, or by environment; nothing that prints a configuration shows them', () => {
+test('secrets come by file, less their line break, or by environment; nothing that prints a configuration shows them', (t) => {
   const byFile = configFrom({ ...ANONYMOUS, SIDECAR_SELLERS: SHOP })
   const byEnvironment = configFrom({
     ...ANONYMOUS,
@@ -130,7 +130,15 @@ test('secrets come by file, less their line break, or by environment; nothing th
     SIDECAR_SELLERS_SHOP_EU_CLIENT_SECRET: 'simulated-secret\n',
     SIDECAR_SELLERS_SHOP_EU_REFRESH_TOKEN: 'Atzr|seller-a',
   })
-  for (const config of [byFile, byEnvironment]) {
+  const folder = folderOf(t)
+  const spaced = (name: string, text: string): string => {
+    writeFileSync(path.join(folder, name), text, { mode: 0o600 })
+    return path.join(folder, name)
+  }
+  const files = [spaced('secret', '\n simulated-secret\t\r\n\r\n'), spaced('token', 'Atzr|seller-a\r\n')] as const
+  const row = { id: 'shop-eu', clientId: 'amzn1.x', clientSecretFile: files[0], refreshTokenFile: files[1] }
+  const bySpacedFile = configFrom({ ...ANONYMOUS, SIDECAR_SELLERS: JSON.stringify([row]) })
+  for (const config of [byFile, byEnvironment, bySpacedFile]) {
     const [seller] = config.sellers
     assert.equal(seller?.clientSecret.reveal(), 'simulated-secret')
     assert.equal(seller?.refreshToken.reveal(), 'Atzr|seller-a')
@@ -171,8 +179,7 @@ test('a caller token file may be yet to be made; both of its lines count', () =>
 })
 
 test('what is unsafe though legal is told: open files, plaintext, anonymous callers', (t) => {
-  const folder = mkdtempSync(path.join(tmpdir(), 'rdt-'))
-  t.after(() => rmSync(folder, { recursive: true }))
+  const folder = folderOf(t)
   const file = path.join(folder, 'secret')
   const warnings = (mode: number) => {
     writeFileSync(file, 'x')
@@ -186,9 +193,14 @@ test('what is unsafe though legal is told: open files, plaintext, anonymous call
   assert.deepEqual(warnings(0o444), ['sellers.0.clientSecretFile', 'sellers.0.refreshTokenFile', ...others])
 })
 
-test('so are a token that can be guessed, two rows of one selling partner, and secrets that leave in the clear', (t) => {
+const folderOf = (t: TestContext): string => {
   const folder = mkdtempSync(path.join(tmpdir(), 'rdt-'))
   t.after(() => rmSync(folder, { recursive: true }))
+  return folder
+}
+
+test('so are a token that can be guessed, two rows of one selling partner, and secrets that leave in the clear', (t) => {
+  const folder = folderOf(t)
   const fileOf = (name: string, text: string): string => {
     const file = path.join(folder, name)
     writeFileSync(file, text, { mode: 0o600 })
