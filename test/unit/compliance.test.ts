@@ -6,22 +6,38 @@ import { test } from 'node:test'
 const ROOT = path.join(import.meta.dirname, '../..')
 const textOf = (file: string): string => readFileSync(path.join(ROOT, file), 'utf8')
 const page = textOf('docs/compliance.md')
+const security = textOf('docs/security.md')
 
-test('every test that docs/compliance.md names is there', () => {
-  const named = [...page.matchAll(/`(test\/[\w/.-]+)` — "([^"]+)"/g)]
-  assert.ok(named.length >= 20)
-  for (const [, file = '', name = ''] of named) {
-    const titles = [...textOf(file).matchAll(/\btest\(\s*(['"`])(.*?)\1/g)].map(([, , title]) => title ?? '')
-    assert.ok(
-      titles.some((title) => title.includes(name)),
-      `${file}: ${name}`,
-    )
+/** Cells of the table that begins with these columns. */
+const rowsOf = (text: string, columns: string): readonly (readonly string[])[] => {
+  const [, table = ''] = text.slice(text.indexOf(columns)).match(/^[^\n]*\n[^\n]*\n([\s\S]*?)\n\n/) ?? []
+  return table.split('\n').map((row) => row.split('|').map((cell) => cell.trim()))
+}
+
+for (const [name, text] of Object.entries({ 'docs/compliance.md': page, 'docs/security.md': security }))
+  test(`every test that ${name} names is there`, () => {
+    const named = [...text.matchAll(/`(test\/[\w/.-]+)` — "([^"]+)"/g)]
+    assert.ok(named.length >= 20)
+    for (const [, file = '', title = ''] of named) {
+      const titles = [...textOf(file).matchAll(/\b(?:test|it)\(\s*(['"`])(.*?)\1/g)].map(([, , found]) => found ?? '')
+      assert.ok(
+        titles.some((found) => found.includes(title)),
+        `${file}: ${title}`,
+      )
+    }
+  })
+
+test('what stands against each threat is shown by a test', () => {
+  const rows = rowsOf(security, '| threat | what stands against it |')
+  assert.ok(rows.length >= 12)
+  for (const [, threat = '', stands = '', left = '', shown = ''] of rows) {
+    assert.ok(stands.length > 20 && left.length > 0, threat)
+    assert.match(shown, /^`test\/.+` — "/, threat)
   }
 })
 
 test('every rule has a source, and what shows that it is kept', () => {
-  const [, table = ''] = /\| rule \| source [^\n]*\n[^\n]*\n([\s\S]*?)\n\n/.exec(page) ?? []
-  const rows = table.split('\n').map((row) => row.split('|').map((cell) => cell.trim()))
+  const rows = rowsOf(page, '| rule | source ')
   assert.ok(rows.length >= 12)
   for (const [, rule = '', source = '', does = '', shown = ''] of rows) {
     assert.match(source, /\b[A-D]\b|AUP/, rule)
@@ -34,8 +50,7 @@ test('every rule has a source, and what shows that it is kept', () => {
 test('the table of the audit stream names every event that there is', () => {
   const [, type = ''] = /export type AuditEvent =((?:\s*\|? '[\w-]+')+)/.exec(textOf('src/telemetry/logger.ts')) ?? []
   const events = [...type.matchAll(/'([\w-]+)'/g)].map(([, event]) => event)
-  const [, table = ''] = /\| event \| when [^\n]*\n[^\n]*\n([\s\S]*?)\n\n/.exec(page) ?? []
-  const rows = [...table.matchAll(/^\| `([\w-]+)` \|/gm)].map(([, event]) => event)
+  const rows = rowsOf(page, '| event | when ').map(([, event = '']) => event.replaceAll('`', ''))
   assert.ok(events.length > 0)
   assert.deepEqual(rows.sort(), events.sort())
 })

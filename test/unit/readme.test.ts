@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { parse } from 'yaml'
 import { LIVE_KEYS } from '../../src/config/changes.ts'
 import { loadConfig } from '../../src/config/load.ts'
@@ -42,12 +42,47 @@ test('the README names every error of ours', () => {
   for (const name of ERROR_NAMES) assert.ok(readme.includes(`\`${name}\``), name)
 })
 
-test('the example file of the README is a good configuration', () => {
+/** An example of a page, loaded as it stands, but for the files of secrets that it names: each is there, in a folder of the test. */
+const exampleOf = (t: TestContext, page: string, name: string) => {
   const folder = mkdtempSync(path.join(tmpdir(), 'rdt-'))
-  const [, yaml = ''] = /```yaml\n(# my\.yaml[\s\S]*?)```/.exec(readme) ?? []
-  assert.ok(yaml)
-  writeFileSync(path.join(folder, 'my.yaml'), yaml)
-  const result = loadConfig(path.join(folder, 'my.yaml'), {})
-  rmSync(folder, { recursive: true })
-  assert.ok(result.ok && result.config.operations.length === 33 && result.config.listeners.length === 2)
+  t.after(() => rmSync(folder, { recursive: true }))
+  const text = readFileSync(path.join(ROOT, page), 'utf8')
+  const [, yaml = ''] = text.match(new RegExp(`\`\`\`yaml\\n(# ${name}[\\s\\S]*?)\`\`\``)) ?? []
+  assert.ok(yaml, `${page}: ${name}`)
+  for (const [, secret = ''] of yaml.matchAll(/File: (\/run\/secrets\/[\w/-]+)/g)) {
+    mkdirSync(path.join(folder, path.dirname(secret)), { recursive: true })
+    writeFileSync(path.join(folder, secret), `secret-of${secret}\n`, { mode: 0o600 })
+  }
+  const file = path.join(folder, name)
+  writeFileSync(file, yaml.replaceAll(' /run/', ` ${folder}/run/`))
+  const result = loadConfig(file, {})
+  assert.deepEqual('problems' in result && result.problems, false)
+  assert.deepEqual(result.warnings, [])
+  assert.ok(result.ok)
+  return result.config
+}
+
+test('the example files of the README are good configurations', (t) => {
+  const { operations, listeners } = exampleOf(t, 'README.md', 'my.yaml')
+  assert.deepEqual([operations.length, listeners.length], [33, 2])
+  const { sellers, callers } = exampleOf(t, 'README.md', 'sellers.yaml')
+  assert.deepEqual([sellers.map(({ id }) => id), callers.map(({ name }) => name)], [['shop-eu'], ['default']])
+})
+
+test('the example file of docs/security.md is a good configuration', (t) => {
+  const { sellers, callers } = exampleOf(t, 'docs/security.md', 'sidecar.yaml')
+  assert.deepEqual(
+    sellers.map(({ id, endpoint }) => [id, endpoint?.origin]),
+    [
+      ['shop-eu', 'https://sellingpartnerapi-eu.amazon.com'],
+      ['shop-na', 'https://sellingpartnerapi-na.amazon.com'],
+    ],
+  )
+  assert.deepEqual(
+    callers.map((caller) => [caller.name, caller.sellers, caller.operations?.length, caller.tokens.length]),
+    [
+      ['labels', ['shop-eu'], 2, 1],
+      ['catalogue', undefined, 1, 1],
+    ],
+  )
 })
