@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 
@@ -53,4 +53,24 @@ test('the table of the audit stream names every event that there is', () => {
   const rows = rowsOf(page, '| event | when ').map(([, event = '']) => event.replaceAll('`', ''))
   assert.ok(events.length > 0)
   assert.deepEqual(rows.sort(), events.sort())
+})
+
+test('no example shows a secret where a file or a variable belongs', () => {
+  const inline =
+    /(client_?secret|refresh_?token|caller_?token)["']?\s*[:=]\s*["']?(?!simulated-secret|Atzr\|seller-a)[\w|]{4,}/i
+  assert.match('clientSecret: abcd', inline)
+  assert.match('SIDECAR_SELLERS_SHOP_CLIENT_SECRET="abcd"', inline)
+  const pages = readdirSync(path.join(ROOT, 'docs')).filter((name) => /\.(md|yaml)$/.test(name))
+  for (const file of [
+    'README.md',
+    'config/defaults.yaml',
+    'helm/values.yaml',
+    ...pages.map((name) => `docs/${name}`),
+  ]) {
+    const text = textOf(file)
+    const blocks = file.endsWith('.md')
+      ? [...text.matchAll(/```(?:ya?ml|sh)\n([\s\S]*?)```/g)].map(([, one]) => one)
+      : [text]
+    for (const block of blocks) assert.doesNotMatch(block ?? '', inline, file)
+  }
 })
