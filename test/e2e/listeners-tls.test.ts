@@ -10,7 +10,7 @@ import { describe, it, type TestContext } from 'node:test'
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import { callAt } from '../support/caller.ts'
 import { selfSigned, noOpenssl as skip, tryTls11 } from '../support/certificates.ts'
-import { folderFor } from '../support/cli.ts'
+import { folderFor, serving } from '../support/cli.ts'
 import { digestOf, manyChunks } from '../support/http-client.ts'
 import { CALLER_TOKEN, startManaged } from '../support/managed.ts'
 import { many, until } from '../support/many.ts'
@@ -196,6 +196,12 @@ describe('a handshake', { skip }, () => {
     ])
     await goesOn()
     assert.equal(await metric(pair, 'rdt_http_rejections_total{reason="invalid-header"}'), 0)
+  })
+
+  it('comes to nothing with TLS 1.1 where OpenSSL and Node would do it, too', async (t) => {
+    const flags = ['--tls-min-v1.0', '--tls-cipher-list=DEFAULT@SECLEVEL=0']
+    const sidecar = await serving(t, tlsFor(t).env, [], flags)
+    await assert.rejects(tryTls11(Number(new URL(sidecar.base).port)), /alert protocol version/)
   })
 
   it('that is looked at only, or left midway, is told by nobody above debug', async (t) => {

@@ -57,5 +57,7 @@ export const authority = (folder: string, name: string) => {
 /** A handshake with TLS 1.1, which Node itself does not do any more; rejects with what the other side says. */
 export const tryTls11 = (port: number): Promise<unknown> => {
   const old = ['-tls1_1', '-cipher', 'DEFAULT@SECLEVEL=0']
-  return promisify(execFile)('openssl', ['s_client', '-connect', `127.0.0.1:${port}`, ...old])
+  const ended = promisify(execFile)('openssl', ['s_client', '-connect', `127.0.0.1:${port}`, ...old])
+  ended.child.stdin?.end() // it would wait for what to send
+  return ended
 }
