@@ -165,6 +165,13 @@ test('the address that was connected to, and the host that is listened on, are o
     assert.deepEqual(await send(`GET ${OPEN}`, [`Host: ${host}`, PROOF]), TAKEN)
 })
 
+test('the hosts of the endpoints are ours, the listener’s and the sellers’: some clients keep Amazon’s name', async (t) => {
+  const { send } = await startRecorded(t, { endpoint: 'na', rows: { 'seller-a': { endpoint: 'eu' } } })
+  const amazon = (region: string) => [`Host: sellingpartnerapi-${region}.amazon.com`] // unproven, so that nothing is sent there
+  for (const region of ['na', 'eu']) assert.deepEqual(await send(`GET ${OPEN}`, amazon(region)), UNTRUSTED, region)
+  assert.deepEqual(await send(`GET ${OPEN}`, amazon('fe')), refused(421, 'foreign-host'))
+})
+
 test('without managed sellers none of this is asked', async (t) => {
   const pair = await startRecorded(t, {
     env: { SIDECAR_SELLERS: 'null', SIDECAR_AUTH_CALLER_TOKEN_FILE: 'null' },
