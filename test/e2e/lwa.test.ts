@@ -353,6 +353,19 @@ test('a seller that was taken out and comes back is another one: nothing that wa
   )
 })
 
+test('a seller of another application is another one: its own tokens, its own RDTs', async (t) => {
+  const { ask, reload, lwa, mints, env } = await startReloadable(t)
+  const [row] = JSON.parse(env.SIDECAR_SELLERS) as { clientId: string }[]
+  const of = (application: string): void =>
+    reload({ SIDECAR_SELLERS: JSON.stringify([{ ...row, clientId: `amzn1.application-oa2-client.${application}` }]) })
+  assert.equal(verdictOf(await ask(address(1))), 'minted')
+  of('another')
+  assert.equal(verdictOf(await ask(address(1))), 'minted')
+  assert.deepEqual([lwa().length, mints().length], [2, 2])
+  of('unauthorized')
+  assert.equal((await ask(address(1))).headers.get('x-rdt-error'), 'lwa-refused')
+})
+
 /** `reload`: reads its configuration again, as a change of the files would have it do. */
 const startReloadable = async (t: TestContext, sellers: readonly string[] = ['seller-a']) => {
   const managed = await startManaged(t, { sellers })
