@@ -9,7 +9,7 @@ import path from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { callAt } from '../support/caller.ts'
 import { FREE, folderFor, lwaToken, printed, run, servingWith, simulating } from '../support/cli.ts'
-import { startManaged } from '../support/managed.ts'
+import { CALLER_TOKEN, startManaged } from '../support/managed.ts'
 import { until } from '../support/many.ts'
 import { metric } from '../support/metric.ts'
 import { startPair } from '../support/pair.ts'
@@ -60,6 +60,15 @@ describe('on a Unix socket', () => {
     assert.deepEqual([forwarded.status, forwarded.error], [400, 'forwarded-call'])
     assert.equal(calls().length, 3)
     assert.ok(calls().every(({ seller, pii }) => seller === 'seller-a' && pii))
+  })
+
+  it('a caller token is asked for there too, where one is configured', async (t) => {
+    const socketPath = socketIn(t)
+    const { calls } = await startManaged(t, { listeners: (endpoint) => [{ socketPath, endpoint }] })
+    const without = await callAt({ socketPath }, RESTRICTED)
+    assert.deepEqual([without.status, without.error], [403, 'untrusted-caller'])
+    assert.equal((await callAt({ socketPath }, RESTRICTED, { 'x-rdt-caller-token': CALLER_TOKEN })).status, 200)
+    assert.equal(calls().length, 1)
   })
 
   it('and on a port beside it: each has its own endpoint', async (t) => {
