@@ -15,7 +15,7 @@ import path from 'node:path'
 import { test } from 'node:test'
 import { makeCallerToken } from '../../src/config/caller-token.ts'
 import { loadConfig } from '../../src/config/load.ts'
-import { FREE, folderFor, run, start } from '../support/cli.ts'
+import { FREE, folderFor, printed, run, start } from '../support/cli.ts'
 import { sellerFiles, servingManaged } from '../support/managed.ts'
 import { until } from '../support/many.ts'
 import { metric } from '../support/metric.ts'
@@ -51,6 +51,8 @@ test('a caller token is replaced without a restart and without a gap, as Kuberne
   mount('..2', 'first-token\r\nsecond-token\r\n')
   await until(async () => (await statuses()) === '200,200')
   assert.ok((await usedAt(1)) > 0 && (await usedAt(2)) > 0)
+  const [audited] = await printed(sidecar, /^\{.*"event":"configuration","by":"file".*$/m)
+  assert.deepEqual(JSON.parse(audited).changed, ['auth.callerTokenFile'])
   mount('..3', 'second-token')
   await until(async () => (await statuses()) === '403,200')
   assert.ok((await usedAt(1)) > 0) // it was used before, as line 2
