@@ -19,13 +19,6 @@ export type CallerConfig = {
 
 const MOST_TOKENS = 2
 const SHORT = 20 // characters; serve makes 43
-
-const readTokens = (key: string, file: string, found: Findings): readonly Secret[] => {
-  const tokens = readSecrets(key, file, found, MOST_TOKENS)
-  if (tokens.some((token) => token.reveal().length < SHORT))
-    found.warnings.push({ path: key, message: `a token shorter than ${SHORT} characters can be guessed` })
-  return tokens
-}
 const NO_TOKENS_API =
   'the Tokens API is open to callers without a list of operations alone: the RDT that it hands out could be for anything'
 
@@ -77,4 +70,11 @@ const readCallers = (
   const tokens =
     createCallerTokenFile && isMissing(callerTokenFile, found) ? [] : readTokens(key, callerTokenFile, found)
   return [{ name: 'default', key, tokens, sellers: undefined, operations: undefined }, ...callers]
+}
+
+const readTokens = (key: string, file: string, found: Findings): readonly Secret[] => {
+  const tokens = readSecrets(key, file, found, MOST_TOKENS)
+  if (tokens.some((token) => token.reveal().length < SHORT))
+    found.warnings.push({ path: key, message: `a token shorter than ${SHORT} characters can be guessed` })
+  return tokens
 }
