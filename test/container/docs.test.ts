@@ -35,7 +35,11 @@ const loaded = (t: TestContext, { SIDECAR_CONFIG, ...env }: Scope) => {
   const here = (text: string): string =>
     text.replaceAll('/etc/rdt-sidecar/', `${folder}/`).replaceAll('/run/rdt-sidecar/caller/', `${folder}/caller/`)
   for (const name of ['secrets', 'caller']) mkdirSync(path.join(folder, name))
-  const files: Scope = { 'client-secret': 'secret', 'refresh-token': 'Atzr|x', 'caller-token': 'token' }
+  const files: Scope = {
+    'client-secret': 'secret',
+    'refresh-token': 'Atzr|x',
+    'caller-token': 'a token of the length that serve makes'.replaceAll(' ', '-'),
+  }
   if (env['SIDECAR_TLS_CERT_FILE'])
     Object.assign(files, { 'tls.crt': certificate().cert, 'tls.key': certificate().key })
   for (const [name, text] of Object.entries(files))
