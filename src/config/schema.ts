@@ -10,6 +10,10 @@ const host = z.string().min(1)
 const file = z.string().min(1)
 const socketPath = file.max(100, 'must be shorter: systems take about 100 bytes')
 const dataElements = z.array(z.enum(DATA_ELEMENTS))
+/** What an operator calls a seller or a caller. */
+const name = z
+  .string()
+  .regex(SELLER_ID, 'must begin with a letter or a digit, and hold letters, digits, dots, dashes, underscores')
 const scope = z.enum(SCOPES)
 const onMintFailure = z.enum(['reject', 'forward'])
 const endpoint = z.string().refine((value) => resolveEndpoint(value) !== undefined, {
@@ -48,9 +52,7 @@ const isOperationName = (text: string): boolean => {
 
 /** A managed seller. Its secrets have no place here: they come by file or by environment (sellers.ts). */
 const sellerSchema = z.strictObject({
-  id: z
-    .string()
-    .regex(SELLER_ID, 'must begin with a letter or a digit, and hold letters, digits, dots, dashes, underscores'),
+  id: name,
   clientId: z
     .string()
     .regex(APPLICATION_ID, 'must be the client id of an application (amzn1.…)')
@@ -65,9 +67,7 @@ const sellerSchema = z.strictObject({
 
 /** A caller with a token of its own, and what it may do: everything where that is left out. */
 const callerSchema = z.strictObject({
-  name: z
-    .string()
-    .regex(SELLER_ID, 'must begin with a letter or a digit, and hold letters, digits, dots, dashes, underscores'),
+  name,
   tokenFile: file,
   sellers: z.array(z.string()).min(1).optional(),
   operations: z

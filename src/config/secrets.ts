@@ -1,4 +1,5 @@
 /** Secrets, from files and environment. What holds one can be printed, compared and serialised without showing it. */
+import { isToken } from '../sp-api/json.ts'
 import { type Findings, readText, warnIfOpen } from './files.ts'
 
 export type Secret = {
@@ -35,8 +36,5 @@ const usable = (path: string, what: string, texts: readonly string[], found: Fin
 const problemOf = (texts: readonly string[], most: number): string | undefined => {
   if (texts.length === 0) return 'is empty'
   if (texts.length > most) return most === 1 ? 'must hold one line' : `must hold ${most} lines at most`
-  return texts.every(sendable) ? undefined : 'must hold visible ASCII characters alone, without spaces'
+  return texts.every(isToken) ? undefined : 'must hold visible ASCII characters alone, without spaces'
 }
-
-/** In a header and in a form, without being read as something else. */
-const sendable = (text: string): boolean => /^[\x21-\x7e]+$/.test(text)

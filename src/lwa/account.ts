@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Breaker } from '../rdt/breaker.ts'
 import type { Access, AccessTokens, NoAccess } from '../rdt/credential.ts'
 import { backoffMs, type RenewalPolicy, refreshAtOf } from '../rdt/renewal.ts'
+import { retryAfterS } from '../rdt/settle.ts'
 import { type LwaAnswer, type LwaApi, type LwaRequest, PERMANENT } from './lwa-api.ts'
 
 /** What LWA is asked with. */
@@ -223,7 +224,7 @@ const isRefusal = (kind: LwaAnswer['kind']): boolean =>
 const unavailable = (why: string, ms: number): NoAccess => ({
   kind: 'access-unavailable',
   why,
-  retryAfterS: Math.max(1, Math.ceil(ms / 1000)),
+  retryAfterS: retryAfterS(ms),
 })
 
 const reasonOf = (answer: LwaAnswer): string => {

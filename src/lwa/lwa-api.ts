@@ -3,7 +3,7 @@
  * the SP-API"). One attempt, every answer told apart. Never throws, and lets no secret into what it returns but the token itself.
  */
 import type { Poster } from '../post.ts'
-import { parseJson, readLife } from '../sp-api/json.ts'
+import { isToken, parseJson, readLife } from '../sp-api/json.ts'
 import { createTurns } from './turns.ts'
 
 /** Refusals that stand until the secrets change. */
@@ -56,6 +56,6 @@ const answerOf = (status: number, text: string): LwaAnswer => {
 
 const success = (text: string): LwaAnswer | undefined => {
   const { access_token: accessToken, expires_in: expiresIn } = parseJson(text) ?? {}
-  if (typeof accessToken !== 'string' || !/^[\x21-\x7e]+$/.test(accessToken)) return undefined
+  if (!isToken(accessToken)) return undefined
   return { kind: 'success', accessToken, ...readLife(expiresIn) }
 }

@@ -36,13 +36,12 @@ export type Admission = { readonly caller: Caller | undefined } & (
   | { readonly refusal: OwnError }
 )
 
-/** Why a request without a token of its own must not be taken, whatever it asks for. `unix`: it came on a Unix socket, which no browser reaches. */
+/** Why a request in a seller's name must not be taken, whatever it asks for. `unix`: it came on a Unix socket, which no browser reaches. */
 export const foreign = (
-  { sellers, allowForwarded, hosts }: AdmissionRules,
+  { allowForwarded, hosts }: AdmissionRules,
   { headers, rawHeaders, socket }: Pick<IncomingMessage, 'headers' | 'rawHeaders' | 'socket'>,
   unix: boolean,
 ): OwnError | undefined => {
-  if (sellers.length === 0) return undefined
   if (A_BROWSERS.some((name) => headers[name] !== undefined)) return BROWSER
   if (!allowForwarded && PASSED_ON.some((name) => headers[name] !== undefined)) return FORWARDED
   if (unix) return undefined
@@ -68,13 +67,18 @@ export const hostOf = (address = ''): string => {
   return plain.includes(':') ? `[${plain}]` : plain
 }
 
-/** In whose name; undefined where there are no managed sellers and none is named. */
+/** In whose name a request without a token of its own goes out; undefined where there are no managed sellers and none is named. */
 export const admit = (
-  { sellers, callers }: AdmissionRules,
+  rules: AdmissionRules,
+  req: Parameters<typeof foreign>[1],
   { callerToken, seller: named }: { readonly callerToken: string | undefined; readonly seller: string | undefined },
+  unix: boolean,
 ): Admission | undefined => {
+  const { sellers, callers } = rules
   const refuse = (refusal: OwnError, caller?: Caller): Admission => ({ refusal, caller })
   if (sellers.length === 0) return named === undefined ? undefined : refuse(UNKNOWN_SELLER)
+  const stranger = foreign(rules, req, unix)
+  if (stranger) return refuse(stranger)
   const caller = callers?.find(callerToken ?? '')
   if (callers && !caller) return refuse(UNTRUSTED)
   const open = sellers.filter(({ id }) => caller?.sellers?.has(id) ?? true)

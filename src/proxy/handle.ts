@@ -14,7 +14,7 @@ import { type Endpoint, TOKENS_PATH } from '../sp-api/endpoints.ts'
 import type { Catalogue } from '../sp-api/operations.ts'
 import { recognise } from '../sp-api/recognise.ts'
 import type { Events } from '../telemetry/events.ts'
-import { type AdmissionRules, admit, foreign } from './admission.ts'
+import { type AdmissionRules, admit } from './admission.ts'
 import { mayCall } from './callers.ts'
 import { createExchange, type ExchangeOptions } from './exchange.ts'
 import { readHeaders, stripHeaders } from './headers.ts'
@@ -84,9 +84,7 @@ export const createHandler = (options: HandlerOptions) => {
     const { steering } = headers
     const { target } = recognition
     const mint = method === 'POST' && target.path === TOKENS_PATH
-    const stranger = bearer ? undefined : foreign(rules, req, options.unix)
-    if (stranger) return reject(res, stranger)
-    const admitted = bearer ? undefined : admit(rules, headers)
+    const admitted = bearer ? undefined : admit(rules, req, headers, options.unix)
     call.caller = admitted?.caller?.name
     if (admitted && 'refusal' in admitted) return reject(res, admitted.refusal)
     const { seller, caller } = admitted ?? {}

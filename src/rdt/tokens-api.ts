@@ -5,7 +5,7 @@
 import type { Posted, Poster } from '../post.ts'
 import { TOKENS_PATH } from '../sp-api/endpoints.ts'
 import { firstError } from '../sp-api/errors.ts'
-import { parseJson, readLife } from '../sp-api/json.ts'
+import { isToken, parseJson, readLife } from '../sp-api/json.ts'
 import type { Need } from './need.ts'
 import type { Refused } from './refusal.ts'
 
@@ -60,7 +60,7 @@ const answerOf = (answer: Answer): MintAnswer => {
 const success = (answer: Answer): MintAnswer | undefined => {
   const body = parseJson(answer.text)
   const { restrictedDataToken: rdt, expiresIn } = body?.payload ?? body ?? {} // Amazon's 2021 guide showed the wrapper
-  if (typeof rdt !== 'string' || !/^[\x21-\x7e]+$/.test(rdt)) return undefined
+  if (!isToken(rdt)) return undefined
   return { kind: 'success', rdt, ...readLife(expiresIn), ...requestIdOf(answer), ...rateOf(answer) }
 }
 

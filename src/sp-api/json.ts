@@ -10,6 +10,9 @@ export const parseJson = (text: string): any => {
   }
 }
 
+/** What can stand in a header, and in a form, without being read as something else: visible ASCII, no spaces. */
+export const isToken = (value: unknown): value is string => typeof value === 'string' && /^[\x21-\x7e]+$/.test(value)
+
 /**
  * A token's life as Amazon states it in seconds; nothing where that is missing or absurd (Amazon's is 3600, and nobody would know
  * what more than a day means): never assumed.
