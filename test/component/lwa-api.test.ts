@@ -1,25 +1,16 @@
 import assert from 'node:assert/strict'
-import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
-import { type TestContext, test } from 'node:test'
+import type { IncomingMessage, RequestListener } from 'node:http'
+import { test } from 'node:test'
 import { createLwaApi, type LwaAnswer, type LwaRequest } from '../../src/lwa/lwa-api.ts'
 import { createPoster } from '../../src/post.ts'
-import { listen } from '../support/listen.ts'
+import { EXPIRY } from '../support/expiry.ts'
+import { serveHttp } from '../support/listen.ts'
 import { closedPort } from '../support/raw.ts'
 
 const REQUEST: LwaRequest = {
   clientId: 'amzn1.application-oa2-client.canary-id',
   clientSecret: 'canary-secret',
   refreshToken: 'Atzr|canary-refresh',
-}
-
-const serve = async (t: TestContext, listener: RequestListener): Promise<string> => {
-  const server = createServer(listener)
-  const port = await listen(server)
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return `http://127.0.0.1:${port}`
 }
 
 const ask = (origin: string, request: Partial<LwaRequest> = {}, timeoutMs = 2000): Promise<LwaAnswer> =>
@@ -42,7 +33,7 @@ const bodyOf = async (req: IncomingMessage): Promise<string> => Buffer.concat(aw
 
 test('the request is the one of the guide: a form, and nothing of it in the URL or the headers', async (t) => {
   const seen: unknown[] = []
-  const origin = await serve(t, async (req, res) => {
+  const origin = await serveHttp(t, async (req, res) => {
     const { 'content-type': type, 'user-agent': agent, accept } = req.headers
     const text = await bodyOf(req)
     const form = Object.fromEntries(new URLSearchParams(text))
@@ -64,7 +55,7 @@ test('the request is the one of the guide: a form, and nothing of it in the URL 
 for (const secret of ['a+b', 'a&client_id=b', '100%', '%2B', 'a=b', 'a b', 'schlüssel', '鍵', 'a;b#c?d/e\\f"g\'h']) {
   test(`a secret arrives as it is: ${secret}`, async (t) => {
     let text = ''
-    const origin = await serve(t, async (req, res) => {
+    const origin = await serveHttp(t, async (req, res) => {
       text = await bodyOf(req)
       res.end(token(3600))
     })
@@ -81,20 +72,9 @@ for (const secret of ['a+b', 'a&client_id=b', '100%', '%2B', 'a=b', 'a b', 'schl
   })
 }
 
-const EXPIRY: readonly (readonly [what: string, expiresIn: unknown, expiresInMs: number | undefined])[] = [
-  ['an hour', 3600, 3_600_000],
-  ['a second', 1, 1000],
-  ['a day', 86_400, 86_400_000],
-  ['missing', undefined, undefined],
-  ['zero', 0, undefined],
-  ['negative', -5, undefined],
-  ['more than a day', 86_401, undefined],
-  ['text', '3600', undefined],
-  ['null', null, undefined],
-]
 for (const [what, expiresIn, expiresInMs] of EXPIRY) {
   test(`expires_in is read, never assumed: ${what}`, async (t) => {
-    const answer = await ask(await serve(t, answering(200, token(expiresIn))))
+    const answer = await ask(await serveHttp(t, answering(200, token(expiresIn))))
     assert.deepEqual(answer, { kind: 'success', accessToken: 'Atza|x', ...(expiresInMs && { expiresInMs }) })
   })
 }
@@ -111,7 +91,7 @@ for (const [status, error, kind] of [
   [400, 'constructor', 'refused'],
 ] as const) {
   test(`${status} ${error} is ${kind}, in a word of ours`, async (t) => {
-    assert.deepEqual(await ask(await serve(t, answering(status, oauth(error)))), { kind, status })
+    assert.deepEqual(await ask(await serveHttp(t, answering(status, oauth(error)))), { kind, status })
   })
 }
 for (const [what, status, body] of [
@@ -123,18 +103,18 @@ for (const [what, status, body] of [
   ['a large one', 400, `{"error":"invalid_client","x":"${'a'.repeat(400_000)}"}`],
 ] as const) {
   test(`any other 4xx says nothing of the secrets: ${what}`, async (t) => {
-    assert.deepEqual(await ask(await serve(t, answering(status, body))), { kind: 'refused', status })
+    assert.deepEqual(await ask(await serveHttp(t, answering(status, body))), { kind: 'refused', status })
   })
 }
 test('429 is throttled, whatever else it says', async (t) => {
-  assert.deepEqual(await ask(await serve(t, answering(429, oauth('invalid_client')))), {
+  assert.deepEqual(await ask(await serveHttp(t, answering(429, oauth('invalid_client')))), {
     kind: 'throttled',
     status: 429,
   })
 })
 for (const status of [500, 502, 503, 504]) {
   test(`${status} is a server error, whatever else it says`, async (t) => {
-    const answer = await ask(await serve(t, answering(status, oauth('invalid_grant'))))
+    const answer = await ask(await serveHttp(t, answering(status, oauth('invalid_grant'))))
     assert.deepEqual(answer, { kind: 'server_error', status })
   })
 }
@@ -156,18 +136,18 @@ const GARBAGE: readonly (readonly [what: string, status: number, body: string])[
 ]
 for (const [what, status, body] of GARBAGE) {
   test(`garbage is told apart: ${what}`, async (t) => {
-    assert.deepEqual(await ask(await serve(t, answering(status, body))), { kind: 'bad_response', status })
+    assert.deepEqual(await ask(await serveHttp(t, answering(status, body))), { kind: 'bad_response', status })
   })
 }
 
 test('a redirect is not followed: it would hand the secrets to another host', async (t) => {
   let followed = false
-  const elsewhere = await serve(t, (_req, res) => {
+  const elsewhere = await serveHttp(t, (_req, res) => {
     followed = true
     res.end(token(3600))
   })
   for (const status of [301, 302, 303, 307, 308]) {
-    const origin = await serve(t, answering(status, '', { location: elsewhere }))
+    const origin = await serveHttp(t, answering(status, '', { location: elsewhere }))
     assert.deepEqual(await ask(origin), { kind: 'bad_response', status })
   }
   assert.equal(followed, false)
@@ -175,10 +155,10 @@ test('a redirect is not followed: it would hand the secrets to another host', as
 
 const TIMED_OUT = { kind: 'network', timedOut: true, cause: 'ETIMEDOUT' }
 test('a hang ends at the timeout', async (t) => {
-  assert.deepEqual(await ask(await serve(t, () => {}), {}, 50), TIMED_OUT)
+  assert.deepEqual(await ask(await serveHttp(t, () => {}), {}, 50), TIMED_OUT)
 })
 test('a body that never ends does so too', async (t) => {
-  const origin = await serve(t, (_req, res) => void res.write('{'))
+  const origin = await serveHttp(t, (_req, res) => void res.write('{'))
   assert.deepEqual(await ask(origin, {}, 100), TIMED_OUT)
 })
 for (const [what, listener] of [
@@ -192,7 +172,7 @@ for (const [what, listener] of [
   ],
 ] satisfies readonly (readonly [string, RequestListener])[]) {
   test(`${what} is a network failure, and its cause is a code, not a message`, async (t) => {
-    const answer = await ask(await serve(t, listener))
+    const answer = await ask(await serveHttp(t, listener))
     assert.ok(answer.kind === 'network' && !answer.timedOut)
     assert.match(answer.cause, /^[A-Z_]+$/)
   })
@@ -203,7 +183,7 @@ test('a refused connection is a network failure', async () => {
 
 test('after close nothing more is sent, and what is under way ends', async (t) => {
   let requests = 0
-  const origin = await serve(t, () => {
+  const origin = await serveHttp(t, () => {
     requests += 1
     poster.close()
   })

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { createServer, type RequestListener } from 'node:http'
-import { type TestContext, test } from 'node:test'
+import type { RequestListener } from 'node:http'
+import { test } from 'node:test'
 import { createPoster } from '../../src/post.ts'
 import { createTokensApi } from '../../src/rdt/tokens-api.ts'
-import { listen } from '../support/listen.ts'
+import { EXPIRY } from '../support/expiry.ts'
+import { serveHttp } from '../support/listen.ts'
 import { closedPort } from '../support/raw.ts'
 
 const CANARY = 'Atza|canary-access-token'
@@ -12,15 +13,6 @@ const NEED = {
   targetApplication: undefined,
 } as const
 
-const serve = async (t: TestContext, listener: RequestListener): Promise<string> => {
-  const server = createServer(listener)
-  const port = await listen(server)
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return `http://127.0.0.1:${port}`
-}
 const mint = (origin: string, timeoutMs = 2000) =>
   createTokensApi(createPoster({ fetch, timeoutMs, userAgent: 'rdt-sidecar/test' })).mint({
     origin,
@@ -39,7 +31,7 @@ const token = (expiresIn: unknown) => JSON.stringify({ restrictedDataToken: 'Atz
 
 test('the request is the one of the Tokens API model', async (t) => {
   const seen: unknown[] = []
-  const origin = await serve(t, async (req, res) => {
+  const origin = await serveHttp(t, async (req, res) => {
     let body = ''
     for await (const chunk of req) body += chunk
     const { 'x-amz-access-token': accessToken, 'content-type': type, 'user-agent': agent } = req.headers
@@ -55,25 +47,15 @@ test('the request is the one of the Tokens API model', async (t) => {
   ])
 })
 
-const EXPIRY: readonly (readonly [what: string, expiresIn: unknown, expiresInMs: number | undefined])[] = [
-  ['an hour', 3600, 3_600_000],
-  ['a second', 1, 1000],
-  ['missing', undefined, undefined],
-  ['zero', 0, undefined],
-  ['negative', -5, undefined],
-  ['more than a day', 86_401, undefined],
-  ['text', '3600', undefined],
-  ['null', null, undefined],
-]
 for (const [what, expiresIn, expiresInMs] of EXPIRY) {
   test(`expiresIn is read, never assumed: ${what}`, async (t) => {
-    const answer = await mint(await serve(t, answering(200, token(expiresIn))))
+    const answer = await mint(await serveHttp(t, answering(200, token(expiresIn))))
     assert.deepEqual(answer, { kind: 'success', rdt: 'Atz.sprdt|x', ...(expiresInMs && { expiresInMs }) })
   })
 }
 
 test('the wrapper of the guide of 2021 is read too', async (t) => {
-  const answer = await mint(await serve(t, answering(200, `{"payload":${token(60)}}`)))
+  const answer = await mint(await serveHttp(t, answering(200, `{"payload":${token(60)}}`)))
   assert.deepEqual(answer, { kind: 'success', rdt: 'Atz.sprdt|x', expiresInMs: 60_000 })
 })
 
@@ -81,7 +63,7 @@ for (const status of [400, 401, 403, 404, 413, 415]) {
   test(`${status} is a refusal with Amazon's own words`, async (t) => {
     const body = amazon('InvalidInput', 'No.')
     const headers = { 'x-amzn-RequestId': 'r-1', 'x-other': 'dropped' }
-    const answer = await mint(await serve(t, answering(status, body, headers)))
+    const answer = await mint(await serveHttp(t, answering(status, body, headers)))
     assert.deepEqual(answer, {
       kind: 'refused',
       status,
@@ -94,7 +76,7 @@ for (const status of [400, 401, 403, 404, 413, 415]) {
   })
 }
 test('a refusal that is not JSON is still a refusal', async (t) => {
-  const answer = await mint(await serve(t, answering(403, '<html>')))
+  const answer = await mint(await serveHttp(t, answering(403, '<html>')))
   assert.deepEqual(answer, {
     kind: 'refused',
     status: 403,
@@ -110,7 +92,7 @@ for (const [status, body] of [
 ] as const) {
   test(`the plan's rate is read of a ${status}, and only where it makes sense`, async (t) => {
     const rateOf = async (header: string) => {
-      const answer = await mint(await serve(t, answering(status, body, { 'x-amzn-RateLimit-Limit': header })))
+      const answer = await mint(await serveHttp(t, answering(status, body, { 'x-amzn-RateLimit-Limit': header })))
       return 'ratePerSecond' in answer ? answer.ratePerSecond : undefined
     }
     assert.deepEqual([await rateOf('5.0'), await rateOf('0.5')], [5, 0.5])
@@ -118,11 +100,11 @@ for (const [status, body] of [
   })
 }
 test('429 is throttled', async (t) => {
-  assert.deepEqual(await mint(await serve(t, answering(429, amazon('QuotaExceeded', 'x')))), { kind: 'throttled' })
+  assert.deepEqual(await mint(await serveHttp(t, answering(429, amazon('QuotaExceeded', 'x')))), { kind: 'throttled' })
 })
 for (const status of [500, 502, 503, 504]) {
   test(`${status} is a server error`, async (t) => {
-    assert.deepEqual(await mint(await serve(t, answering(status, ''))), { kind: 'server_error', status })
+    assert.deepEqual(await mint(await serveHttp(t, answering(status, ''))), { kind: 'server_error', status })
   })
 }
 
@@ -138,32 +120,36 @@ const GARBAGE: readonly (readonly [what: string, status: number, body: string])[
 ]
 for (const [what, status, body] of GARBAGE) {
   test(`garbage is told apart: ${what}`, async (t) => {
-    assert.deepEqual(await mint(await serve(t, answering(status, body))), { kind: 'bad_response', status })
+    assert.deepEqual(await mint(await serveHttp(t, answering(status, body))), { kind: 'bad_response', status })
   })
 }
 
 test('a redirect is not followed: it would hand the token to another host', async (t) => {
   let followed = false
-  const elsewhere = await serve(t, (_req, res) => {
+  const elsewhere = await serveHttp(t, (_req, res) => {
     followed = true
     res.end(token(3600))
   })
   for (const status of [301, 302, 307, 308]) {
-    const origin = await serve(t, answering(status, '', { location: elsewhere }))
+    const origin = await serveHttp(t, answering(status, '', { location: elsewhere }))
     assert.deepEqual(await mint(origin), { kind: 'bad_response', status })
   }
   assert.equal(followed, false)
 })
 
 test('a hang ends at the timeout', async (t) => {
-  assert.deepEqual(await mint(await serve(t, () => {}), 50), { kind: 'network', timedOut: true, cause: 'ETIMEDOUT' })
+  assert.deepEqual(await mint(await serveHttp(t, () => {}), 50), {
+    kind: 'network',
+    timedOut: true,
+    cause: 'ETIMEDOUT',
+  })
 })
 test('a body that never ends does so too', async (t) => {
-  const origin = await serve(t, (_req, res) => void res.write('{'))
+  const origin = await serveHttp(t, (_req, res) => void res.write('{'))
   assert.deepEqual(await mint(origin, 100), { kind: 'network', timedOut: true, cause: 'ETIMEDOUT' })
 })
 test('a reset is a network failure, and its cause is a code, not a message', async (t) => {
-  const answer = await mint(await serve(t, (req) => void req.socket.destroy()))
+  const answer = await mint(await serveHttp(t, (req) => void req.socket.destroy()))
   assert.ok(answer.kind === 'network' && !answer.timedOut)
   assert.match(answer.cause, /^[A-Z_]+$/)
 })

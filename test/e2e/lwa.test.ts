@@ -1,11 +1,10 @@
 /** Access tokens of managed sellers, from the callers' side: renewed unseen, refused and failing in words of our own, healed where Amazon no longer takes one. */
 import assert from 'node:assert/strict'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type TestContext, test } from 'node:test'
 import { loadConfig } from '../../src/config/load.ts'
 import { documentId } from '../../src/simulator/reports.ts'
 import { open } from '../support/http-client.ts'
-import { listen } from '../support/listen.ts'
+import { serveHttp } from '../support/listen.ts'
 import { CALLER_TOKEN, type ManagedOptions, startManaged } from '../support/managed.ts'
 import { many, until } from '../support/many.ts'
 import { metric } from '../support/metric.ts'
@@ -251,7 +250,7 @@ test('revoked: a mint of a caller’s own that is not read is healed too', async
 test('revoked: a kept body is sent again whole', async (t) => {
   const bodies: string[] = []
   let taken = ''
-  const amazon = await amazonOf(t, async (req, res) => {
+  const amazon = await serveHttp(t, async (req, res) => {
     const body = Buffer.concat(await req.toArray()).toString()
     if (req.url === MINT) return void res.writeHead(500).end()
     const token = String(req.headers['x-amz-access-token'])
@@ -272,7 +271,7 @@ test('revoked: a kept body is sent again whole', async (t) => {
 
 test('where Amazon refuses every token there is no loop: two sendings a call, a new token every ten seconds', async (t) => {
   const calls: string[] = []
-  const amazon = await amazonOf(t, (req, res) => {
+  const amazon = await serveHttp(t, (req, res) => {
     calls.push(req.url ?? '')
     req.resume().once('end', () => res.writeHead(403).end(REVOKED))
   })
@@ -291,15 +290,6 @@ test('where Amazon refuses every token there is no loop: two sendings a call, a 
 const REVOKED = JSON.stringify({
   errors: [{ code: 'Unauthorized', message: 'Access to requested resource is denied.', details: 'It was revoked.' }],
 })
-const amazonOf = async (t: TestContext, listener: (req: IncomingMessage, res: ServerResponse) => void) => {
-  const server = createServer(listener)
-  const port = await listen(server)
-  t.after(() => {
-    server.close()
-    server.closeAllConnections()
-  })
-  return `http://127.0.0.1:${port}`
-}
 
 // Whose tokens they are.
 
@@ -385,7 +375,7 @@ const startReloadable = async (t: TestContext, sellers: readonly string[] = ['se
 test('a body waits for the access token where it is, and arrives whole', async (t) => {
   const bytes = Buffer.alloc(3_000_000, 'a body of some length ')
   let received = Buffer.alloc(0)
-  const amazon = await amazonOf(t, async (req, res) => {
+  const amazon = await serveHttp(t, async (req, res) => {
     received = Buffer.concat(await req.toArray())
     res.end('{}')
   })

@@ -3,17 +3,17 @@
  * must not get there in the first place.
  */
 import assert from 'node:assert/strict'
-import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { request } from 'node:https'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { inspect } from 'node:util'
 import { loadConfig } from '../../src/config/load.ts'
+import { selfSigned, noOpenssl as skip } from '../support/certificates.ts'
 import { FREE, folderFor, printed, run, servingWith, start } from '../support/cli.ts'
-import { listen } from '../support/listen.ts'
+import { serveHttp } from '../support/listen.ts'
 import { CALLER_TOKEN, CLIENT_ID, startManaged } from '../support/managed.ts'
 import { until } from '../support/many.ts'
 
@@ -48,7 +48,7 @@ const tokens: Answer = (_form, res) => {
 const talkativeAmazon = async (t: TestContext, lwa: Answer) => {
   const asked: string[] = []
   const seen: string[] = []
-  const server = createServer(async (req: IncomingMessage, res) => {
+  const url = await serveHttp(t, async (req: IncomingMessage, res) => {
     const body = Buffer.concat(await req.toArray()).toString()
     const isMint = req.url === MINT
     if (req.url === '/auth/o2/token') {
@@ -59,12 +59,7 @@ const talkativeAmazon = async (t: TestContext, lwa: Answer) => {
     if (isMint) return void res.end('{"restrictedDataToken":"plain-CANARYRDT","expiresIn":3600}')
     res.end('{"payload":{}}')
   })
-  const port = await listen(server)
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return { url: `http://127.0.0.1:${port}`, asked, seen }
+  return { url, asked, seen }
 }
 
 const seller = (folder: string) => {
@@ -179,16 +174,11 @@ test('a process that crashes tells the place too', async (t) => {
   }
 })
 
-const skip = spawnSync('openssl', ['version']).error && !process.env['CI'] ? 'openssl is not installed' : false
-
 test('a serving process says none, whatever becomes of its files', { skip }, async (t) => {
   const folder = folderFor(t)
   const { write, row } = seller(folder)
   const file = (name: string): string => path.join(folder, name)
-  const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1']
-  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost']
-  execFileSync('openssl', [...made, '-keyout', file('key'), '-out', file('cert'), ...subject], { stdio: 'ignore' })
-  const pem = readFileSync(file('key'), 'utf8')
+  const { certFile, keyFile, key: pem } = selfSigned(folder, 'localhost')
   const [, keyLine = 'none'] = pem.split('\n')
   const amazon = await talkativeAmazon(t, (form, res) =>
     /REFUSED/.test(form) ? echo(401, 'invalid_client')(form, res) : tokens(form, res),
@@ -199,7 +189,7 @@ test('a serving process says none, whatever becomes of its files', { skip }, asy
       endpoint: amazon.url,
       lwa: { endpoint: `${amazon.url}/auth/o2/token` },
       log: { level: 'debug' },
-      tls: { certFile: file('cert'), keyFile: file('key') },
+      tls: { certFile, keyFile },
       auth: { callerTokenFile: file('caller-token') },
       sellers: [row],
       ...more,
@@ -211,7 +201,7 @@ test('a serving process says none, whatever becomes of its files', { skip }, asy
     const headers = { 'x-rdt-caller-token': callerToken }
     const req = request(sidecar.base.replace('http:', 'https:') + target, {
       headers,
-      ca: readFileSync(file('cert')),
+      ca: readFileSync(certFile),
       servername: 'localhost',
       agent: false,
     }).end()
@@ -237,13 +227,13 @@ test('a serving process says none, whatever becomes of its files', { skip }, asy
     ['refresh-token', `${REFRESH} ${REFRESH}`],
     ['refresh-token', `${REFRESH}\xff`],
     ['caller-token', `${CALLER}1\n${CALLER}2\n${CALLER}3`],
-    ['key', pem.replace('BEGIN', 'BEGUN')],
-    ['key', pem.split('\n').slice(0, 2).join('\n')],
-    ['cert', pem],
+    [path.basename(keyFile), pem.replace('BEGIN', 'BEGUN')],
+    [path.basename(keyFile), pem.split('\n').slice(0, 2).join('\n')],
+    [path.basename(certFile), pem],
     ['sidecar.yaml', configuration({ sellers: [{ ...row, clientSecret: SECRET }] })],
     ['sidecar.yaml', configuration({ sellers: [{ ...row, clientSecretFile: SECRET }] })],
     ['sidecar.yaml', configuration({ auth: { callerTokenFile: CALLER } })],
-    ['sidecar.yaml', configuration({ tls: { certFile: file('cert'), keyFile: pem } })],
+    ['sidecar.yaml', configuration({ tls: { certFile, keyFile: pem } })],
     ['sidecar.yaml', `clientSecret: *${SECRET}`],
     ['sidecar.yaml', `# ${SECRET}\nclientSecret: !${SECRET} "${SECRET}`],
     ['sidecar.yaml', SECRET],

@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import supertest from 'supertest'
 import { loadConfig } from '../../src/config/load.ts'
 import { shippedOperations } from '../support/catalogue.ts'
+import { noOpenssl, selfSigned } from '../support/certificates.ts'
 import { folderFor } from '../support/cli.ts'
 import { startManaged } from '../support/managed.ts'
 import { many, until } from '../support/many.ts'
 import { type Pair, type PairOptions, startPair, verdictOf } from '../support/pair.ts'
-import { needs } from '../support/tools.ts'
 
 type Sample = { readonly name: string; readonly labels: Readonly<Record<string, string>>; readonly value: number }
 
@@ -378,11 +377,8 @@ test('data listeners that take plaintext from other machines are counted', async
   await counts(await startPair(t, { env: open }), [[1, 'rdt_insecure_listeners']])
 })
 
-test('those on TLS are not', { skip: needs('openssl') }, async (t) => {
-  const folder = folderFor(t)
-  const [key, cert] = [path.join(folder, 'key.pem'), path.join(folder, 'cert.pem')]
-  const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1']
-  execFileSync('openssl', [...request, '-subj', '/CN=rdt', '-keyout', key, '-out', cert], { stdio: 'ignore' })
-  const env = { SIDECAR_HOST: '0.0.0.0', SIDECAR_TLS_CERT_FILE: cert, SIDECAR_TLS_KEY_FILE: key }
+test('those on TLS are not', { skip: noOpenssl }, async (t) => {
+  const { certFile, keyFile } = selfSigned(folderFor(t), 'rdt')
+  const env = { SIDECAR_HOST: '0.0.0.0', SIDECAR_TLS_CERT_FILE: certFile, SIDECAR_TLS_KEY_FILE: keyFile }
   await counts(await startPair(t, { env }), [[0, 'rdt_insecure_listeners']])
 })

@@ -1,10 +1,10 @@
 /** A token that Amazon no longer takes: cured once, for all who suffer; anything else is passed on. */
 import assert from 'node:assert/strict'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { answerTo, open } from '../support/http-client.ts'
-import { listen } from '../support/listen.ts'
+import { serveHttp } from '../support/listen.ts'
 import { after, many } from '../support/many.ts'
 import { metric } from '../support/metric.ts'
 import { firstErrorOf, startPair, verdictOf } from '../support/pair.ts'
@@ -235,7 +235,7 @@ test('overhead counts what is ours, not the trip to Amazon that was in vain', as
 
 test('a document whose RDT ended, and that Amazon no longer calls restricted, goes out with the own token of the caller, and no third time', async (t) => {
   let mints = 0
-  const server = createServer(async (req, res) => {
+  const url = await serveHttp(t, async (req, res) => {
     for await (const _ of req);
     const token = String(req.headers['x-amz-access-token'])
     seen.push(`${req.method} ${token.slice(0, 8)}`)
@@ -245,12 +245,7 @@ test('a document whose RDT ended, and that Amazon no longer calls restricted, go
     res.writeHead(403).end(denied(token === LWA ? '' : EXPIRED))
   })
   const seen: string[] = []
-  const port = await listen(server)
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const pair = await startPair(t, { endpoint: `http://127.0.0.1:${port}` })
+  const pair = await startPair(t, { endpoint: url })
   const answer = await pair.call('/reports/2021-06-30/documents/amzn1.spdoc.1', LWA)
   assert.deepEqual([answer.status, verdictOf(answer)], [403, 'unrestricted-report'])
   assert.deepEqual(seen, ['POST Atza|cal', 'GET Atz.sprd', 'POST Atza|cal', 'GET Atza|cal'])

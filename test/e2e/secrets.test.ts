@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
-import { createServer } from 'node:http'
 import { type TestContext, test } from 'node:test'
 import { createLogger, redact } from '../../src/telemetry/logger.ts'
-import { listen } from '../support/listen.ts'
+import { serveHttp } from '../support/listen.ts'
 import { startPair } from '../support/pair.ts'
 
 const LWA = `Atza|CANARYLWA${'a'.repeat(300)}`
@@ -12,7 +11,7 @@ const CANARIES = /CANARY(LWA|RDT|ORDER|QUERY|BODY|NAME)/
 /** An Amazon that mints the canary RDT, and whose every second word is a canary too. */
 const talkativeAmazon = async (t: TestContext): Promise<{ url: string; setStatus: (status: number) => void }> => {
   let mintStatus = 200
-  const server = createServer((req, res) => {
+  const url = await serveHttp(t, (req, res) => {
     req.resume()
     const isMint = req.url === '/tokens/2021-03-01/restrictedDataToken'
     if (req.url?.includes('reset')) return void req.socket.destroy()
@@ -21,13 +20,8 @@ const talkativeAmazon = async (t: TestContext): Promise<{ url: string; setStatus
     const error = { errors: [{ code: 'InvalidInput', message: 'Could not match input arguments', details: '' }] }
     res.end(JSON.stringify(mintStatus === 200 ? { restrictedDataToken: RDT, expiresIn: 3600 } : error))
   })
-  const port = await listen(server)
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
   return {
-    url: `http://127.0.0.1:${port}`,
+    url,
     setStatus: (status) => {
       mintStatus = status
     },
@@ -70,7 +64,7 @@ test('no token, id, query or body in any output, whatever happens', async (t) =>
 
 test('nor where callers mint for themselves, where a token is replaced, or where reports are read along', async (t) => {
   let refusing = false
-  const server = createServer((req, res) => {
+  const url = await serveHttp(t, (req, res) => {
     req.resume()
     const isMint = req.url === '/tokens/2021-03-01/restrictedDataToken'
     const error = (details: string) =>
@@ -80,12 +74,7 @@ test('nor where callers mint for themselves, where a token is replaced, or where
     if (req.url?.includes('expired')) return void res.writeHead(403).end(error('CANARYNAME has expired'))
     res.end(JSON.stringify({ reportType: 'CANARYNAME', reportDocumentId: 'CANARYORDER' }))
   })
-  const port = await listen(server)
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const pair = await startPair(t, { endpoint: `http://127.0.0.1:${port}`, env: { SIDECAR_RDT_SCOPE: 'specific' } })
+  const pair = await startPair(t, { endpoint: url, env: { SIDECAR_RDT_SCOPE: 'specific' } })
   const mint = (path: string) =>
     pair.call('/tokens/2021-03-01/restrictedDataToken', LWA, {
       method: 'POST',

@@ -3,10 +3,10 @@
  * sees of it what its own mounts show. Paths that no mount covers stay as they are, and nothing is there.
  */
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { stringify } from 'yaml'
+import { type Certificate, selfSigned } from '../support/certificates.ts'
 import { type Rendered, scratchFile } from './chart.ts'
 import { envOf, type Pod, sidecarOf } from './pods.ts'
 
@@ -68,15 +68,10 @@ const contentOf = (key: string, secretName: string): string => {
   return `${{ ...SECRETS, token: callerTokenOf(secretName) }[key] ?? assert.fail(`nobody knows what ${key} holds`)}\n`
 }
 
-let made: { readonly key: string; readonly cert: string } | undefined
+let made: Certificate | undefined
 /** Of the Service that the chart makes for the release `shop`; its own authority, and good for callers too. */
-export const certificate = () => {
-  if (made) return made
-  const [key, cert] = ['key.pem', 'cert.pem'].map(scratchFile) as [string, string]
+export const certificate = (): Certificate => {
   const names = ['', '.orders', '.orders.svc'].map((rest) => `DNS:shop-rdt-sidecar${rest}`).join(',')
-  const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1']
-  const subject = ['-subj', '/CN=shop-rdt-sidecar', '-addext', `subjectAltName=${names}`]
-  execFileSync('openssl', [...request, '-keyout', key, '-out', cert, ...subject], { stdio: 'ignore' })
-  made = { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') }
+  made ??= selfSigned(path.dirname(scratchFile('certificate')), 'shop-rdt-sidecar', names)
   return made
 }

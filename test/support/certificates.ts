@@ -16,7 +16,7 @@ export type Certificate = {
 }
 
 const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
-const LOCAL = 'subjectAltName=DNS:localhost,IP:127.0.0.1'
+const LOCAL = 'DNS:localhost,IP:127.0.0.1'
 
 const openssl = (...args: readonly string[]): void => void execFileSync('openssl', args, { stdio: 'ignore' })
 
@@ -30,10 +30,10 @@ const certificateIn = (keyFile: string, certFile: string): Certificate => ({
   key: readFileSync(keyFile, 'utf8'),
 })
 
-/** One of localhost and 127.0.0.1 that vouches for itself, and can for others. */
-export const selfSigned = (folder: string, name: string): Certificate => {
+/** One that vouches for itself, and can for others. `names`: whose, as OpenSSL has them; those of this machine where left out. */
+export const selfSigned = (folder: string, name: string, names = LOCAL): Certificate => {
   const [key, cert] = placesIn(folder, name)
-  const days = ['-days', '1', '-subj', `/CN=${name}`, '-addext', LOCAL]
+  const days = ['-days', '1', '-subj', `/CN=${name}`, '-addext', `subjectAltName=${names}`]
   openssl('req', '-x509', ...NEW_KEY, '-keyout', key, '-out', cert, ...days)
   return certificateIn(key, cert)
 }
