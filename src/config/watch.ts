@@ -1,6 +1,7 @@
 /**
  * Tells when one of some files has changed and then stood still. By looking at them: that sees what Kubernetes does to a mounted
- * ConfigMap (a symbolic link is swapped) and works on every file system. A file that is being written is not read half.
+ * ConfigMap (a symbolic link is swapped) and works on every file system. A file that is being written is not read half; nor is one
+ * that has become empty, as all do that are written in place: that its writer has only come so far takes a busy machine, no more.
  */
 import { statSync } from 'node:fs'
 
@@ -19,7 +20,8 @@ export const createFileWatch = (onChange: () => void) => {
     const changed = [...found].some(([file, stamp]) => stamp !== known.get(file))
     const stoodStill = lastLook === textOf(found)
     lastLook = textOf(found)
-    if (changed && stoodStill) onChange()
+    const emptied = [...found].some(([file, stamp]) => EMPTY.test(stamp) && stamp !== known.get(file))
+    if (changed && stoodStill && !emptied) onChange()
   }
   setInterval(look, EVERY_MS).unref()
 
@@ -30,6 +32,8 @@ export const createFileWatch = (onChange: () => void) => {
     },
   }
 }
+
+const EMPTY = /^\d+ 0 /
 
 const textOf = (stamps: Stamps): string => JSON.stringify([...stamps])
 
