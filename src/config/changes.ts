@@ -31,7 +31,7 @@ export const LIVE_KEYS: readonly string[] = [
 
 /**
  * The keys whose values differ; `operations` also where the catalogue's file does. Of secrets and certificates, which are the
- * content of files, what they are for: `sellers.0.clientSecret`, `tls.cert`.
+ * content of files, what they are for: `sellers.0.clientSecret`, `tls.cert`, `store.key`.
  */
 export const changedKeys = (before: Config, after: Config): readonly string[] => {
   const changed = keyPaths().filter((key) => !same(valueAt(before, key), valueAt(after, key)))
@@ -43,16 +43,21 @@ export const changedKeys = (before: Config, after: Config): readonly string[] =>
 }
 
 /** What files hold that are no configuration themselves, by what it is for. */
-const contentsOf = ({ sellers, callers, tls }: Config): ReadonlyMap<string, string> =>
+const contentsOf = ({ sellers, callers, tls, store }: Config): ReadonlyMap<string, string> =>
   new Map([
     ...sellers.flatMap(({ clientSecret, refreshToken }, i): [string, string][] => [
       [`sellers.${i}.clientSecret`, clientSecret.reveal()],
       [`sellers.${i}.refreshToken`, refreshToken.reveal()],
     ]),
     ...callers.map(({ key, tokens }): [string, string] => [key, tokens.map((token) => token.reveal()).join('\n')]),
-    ...Object.entries({ cert: tls?.cert, key: tls?.key.reveal(), clientCa: tls?.clientCa }).map(
-      ([name, text = '']): [string, string] => [`tls.${name}`, text],
-    ),
+    ...Object.entries({
+      'tls.cert': tls?.cert,
+      'tls.key': tls?.key.reveal(),
+      'tls.clientCa': tls?.clientCa,
+      'store.key': store?.keys.map((key) => key.reveal()).join('\n'),
+      'store.password': store?.password?.reveal(),
+      'store.ca': store?.ca,
+    }).map(([name, text = '']): [string, string] => [name, text]),
   ])
 
 const KEYS = new Set(keyPaths().map((key) => key.join('.')))

@@ -2,6 +2,7 @@
 import type { Listener } from './load.ts'
 import type { Problem } from './problems.ts'
 import type { Settings } from './schema.ts'
+import { readStoreUrl, type StoreAddress } from './store-url.ts'
 
 /**
  * `set`: what the operator's file and the environment say, without the defaults. `wrong`: sections that hold defaults because what
@@ -17,6 +18,7 @@ export const contradictions = (
   ...oneSocketTwice(listeners),
   ...margin(settings),
   ...(wrong.has('tls') ? [] : plaintext(settings, listeners)),
+  ...storeMistakes(settings),
   ...(PROOFS.some((section) => wrong.has(section)) ? [] : unproven(settings, listeners)),
 ]
 const PROOFS: readonly (keyof Settings)[] = ['sellers', 'auth', 'tls', 'socketPath', 'listeners']
@@ -49,6 +51,34 @@ const plaintext = ({ insecureListen, tls }: Settings, listeners: readonly Listen
         path: 'host',
         message: `${host} is not loopback: tokens would cross the network in the clear. Set tls.certFile and tls.keyFile, or insecureListen: true if that is safe here`,
       }))
+
+const storeMistakes = ({ store }: Settings): readonly Problem[] => {
+  const { url, keyFile, passwordFile, caFile, share, insecurePlaintext } = store
+  const address = url === null ? undefined : readStoreUrl(url)
+  if (!address)
+    return Object.entries({ keyFile, passwordFile, caFile, share, insecurePlaintext })
+      .filter(([, value]) => value !== null && value !== false)
+      .map(([key]) => ({ path: `store.${key}`, message: 'is set, but store.url does not say where the store is' }))
+  const problems: Problem[] = []
+  if (keyFile === null)
+    problems.push({ path: 'store.keyFile', message: 'is missing: nothing is kept in the store but encrypted' })
+  if (address.username !== undefined && passwordFile === null)
+    problems.push({ path: 'store.passwordFile', message: 'is missing: store.url names a user' })
+  if (caFile !== null && !address.tls)
+    problems.push({
+      path: 'store.caFile',
+      message: 'is set, but store.url is not rediss://: nobody shows a certificate',
+    })
+  if (isPlaintext(address) && !insecurePlaintext)
+    problems.push({
+      path: 'store.url',
+      message:
+        'redis:// to a host that is not loopback: what replicas tell each other, and the password, would cross the network in the clear. Use rediss://, or set store.insecurePlaintext: true if that is safe here',
+    })
+  return problems
+}
+
+const isPlaintext = ({ tls, host }: StoreAddress): boolean => !tls && !isLoopback(host)
 
 /** Where a sidecar with authority of its own would answer whoever reaches it; and proofs that nobody would be asked for. */
 const unproven = ({ sellers, auth, tls }: Settings, listeners: readonly Listener[]): readonly Problem[] => {
@@ -86,7 +116,7 @@ const tokenKey = ({ callerTokenFile }: Settings['auth']): string =>
 
 /** What is unsafe, and what the operator has said to be right. */
 export const insecurities = (settings: Settings, listeners: readonly Listener[]): readonly Problem[] => {
-  const { sellers, auth, lwa, tls } = settings
+  const { sellers, auth, lwa, tls, store } = settings
   const warnings: Problem[] = []
   if (tls.certFile === null && listeners.some(offLoopback))
     warnings.push({ path: 'insecureListen', message: 'tokens may cross the network in the clear' })
@@ -99,9 +129,16 @@ export const insecurities = (settings: Settings, listeners: readonly Listener[])
   const targets = [...listeners.map(({ endpoint }) => endpoint.origin), ...(sellers ?? []).map((one) => one.endpoint)]
   if (sellers && targets.some((target) => target?.startsWith('http:')))
     warnings.push({ path: 'endpoint', message: 'access tokens and RDTs of managed sellers leave in the clear' })
+  const address = store.url === null ? undefined : readStoreUrl(store.url)
+  if (address && isPlaintext(address)) {
+    const message =
+      'what replicas tell each other (tokens encrypted), and the password, may cross the network in the clear'
+    warnings.push({ path: 'store.insecurePlaintext', message })
+  }
   return warnings
 }
 
 /** A listener that others than this machine can reach. */
-export const offLoopback = ({ host }: Listener): boolean =>
-  host !== undefined && host !== 'localhost' && host !== '::1' && !/^127(\.\d{1,3}){3}$/.test(host)
+export const offLoopback = ({ host }: Listener): boolean => host !== undefined && !isLoopback(host)
+
+const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)

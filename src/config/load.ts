@@ -13,6 +13,7 @@ import { createFindings, isTree, note, readTree, type Tree } from './files.ts'
 import { type Problem, problemsOf } from './problems.ts'
 import { configSchema, type Settings } from './schema.ts'
 import { type SellerConfig, sellersOf } from './sellers.ts'
+import { type StoreConfig, storeOf } from './store.ts'
 import { type TlsConfig, tlsOf } from './tls.ts'
 import type { Stamps } from './watch.ts'
 
@@ -30,6 +31,7 @@ export type Config = {
   readonly sellers: readonly SellerConfig[]
   readonly callers: readonly CallerConfig[]
   readonly tls: TlsConfig | undefined
+  readonly store: StoreConfig | undefined
 }
 export type LoadResult = {
   /** Those it was read from, the shipped defaults apart. */
@@ -65,10 +67,11 @@ export const loadConfig = (file: string | undefined, env: Environment): LoadResu
   const sellers = sellersOf(settings, env, found)
   const callers = callersOf(settings, operations, found, wrong)
   const tls = tlsOf(settings, found)
+  const store = storeOf(settings, found)
   problems.push(...catalogue.problems, ...contradictions(settings, listeners, set, wrong))
   warnings.push(...insecurities(settings, listeners))
   if (problems.length > 0) return { ok: false, problems, warnings, files, settings }
-  const config = frozen({ settings, listeners, operations, sellers, callers, tls })
+  const config = frozen({ settings, listeners, operations, sellers, callers, tls, store })
   return { ok: true, config, warnings, files }
 }
 

@@ -20,6 +20,6 @@ export const problemsOf = (error: Issues, prefix = ''): readonly Problem[] =>
   })
 
 const unknown = (key: string): string =>
-  /^(clientSecret|refreshToken|token)$/.test(key)
+  /^(clientSecret|refreshToken|token|password|key)$/.test(key)
     ? `unknown key: a secret has no place in a configuration file; name the file that holds it in ${key}File`
     : 'unknown key'

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { ENDPOINT_NAMES, resolveEndpoint } from '../sp-api/endpoints.ts'
 import { APPLICATION_ID, DATA_ELEMENTS, MOST_RESOURCES, REPORT_TYPE, SCOPES, SELLER_ID } from '../sp-api/operations.ts'
+import { holdsPassword, readStoreUrl } from './store-url.ts'
 
 const whole = (min: number, max: number) => z.int().min(min).max(max)
 const milliseconds = whole(1, 3_600_000)
@@ -89,6 +90,16 @@ const lwaEndpoint = z.string().refine(isWebUrl, {
   error: 'must be a URL such as https://api.amazon.com/auth/o2/token (no credentials)',
 })
 
+const storeUrl = z
+  .string()
+  .refine((value) => !holdsPassword(value), {
+    error: 'holds a password, which has no place in it: name the file that holds it in store.passwordFile',
+    abort: true,
+  })
+  .refine((value) => readStoreUrl(value) !== undefined, {
+    error: 'must be redis://[user@]host[:port][/db], or rediss://… for TLS (no password, nothing after the number)',
+  })
+
 export const configSchema = z.strictObject({
   host,
   port,
@@ -141,6 +152,15 @@ export const configSchema = z.strictObject({
   }),
   reports: z.strictObject({ restrictedTypes: z.array(z.string().regex(REPORT_TYPE, 'must be a report type (GET_…)')) }),
   cache: z.strictObject({ maxEntries: whole(1, 10_000_000) }),
+  store: z.strictObject({
+    url: storeUrl.nullable(),
+    passwordFile: file.nullable(),
+    keyFile: file.nullable(),
+    caFile: file.nullable(),
+    share: z.number().positive().max(1).nullable(),
+    timeoutMs: milliseconds,
+    insecurePlaintext: z.boolean(),
+  }),
   upstream: z.strictObject({
     connectTimeoutMs: milliseconds,
     responseTimeoutMs: milliseconds,

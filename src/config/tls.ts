@@ -23,19 +23,23 @@ export const tlsOf = ({ tls }: Settings, found: Findings): TlsConfig | undefined
   if (certFile === null || keyFile === null) return undefined
   const cert = readText('tls.certFile', certFile, found)
   const key = readText('tls.keyFile', keyFile, found)
-  const clientCa = clientCaFile === null ? undefined : readText('tls.clientCaFile', clientCaFile, found)
+  const clientCa = clientCaFile === null ? undefined : readAuthorities('tls.clientCaFile', clientCaFile, found)
   if (cert === undefined || key === undefined || (clientCaFile !== null && clientCa === undefined)) return undefined
   warnIfOpen('tls.keyFile', keyFile, found)
   const good =
     accepted('tls.certFile', 'holds no certificate in PEM', () => createSecureContext({ cert }), found) &&
-    accepted('tls.keyFile', 'holds no key of tls.certFile', () => createSecureContext({ cert, key }), found) &&
-    (clientCa === undefined ||
-      accepted('tls.clientCaFile', 'holds no certificate in PEM', () => authorities(clientCa), found))
+    accepted('tls.keyFile', 'holds no key of tls.certFile', () => createSecureContext({ cert, key }), found)
   return good ? { cert, key: secretOf(key), clientCa } : undefined
 }
 
-// OpenSSL takes a file without any certificate for an empty list.
-const authorities = (ca: string) => createSecureContext({ ca, cert: ca })
+/** The certificates of authorities, in PEM, that a file holds; undefined, with a problem at `key`, where it holds none. */
+export const readAuthorities = (key: string, file: string, found: Findings): string | undefined => {
+  const ca = readText(key, file, found)
+  if (ca === undefined) return undefined
+  // As `cert` too: OpenSSL takes a file without any certificate for an empty list of authorities.
+  const attempt = () => createSecureContext({ ca, cert: ca })
+  return accepted(key, 'holds no certificate in PEM', attempt, found) ? ca : undefined
+}
 
 const accepted = (path: string, problem: string, attempt: () => unknown, { problems }: Findings): boolean => {
   try {
