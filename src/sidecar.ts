@@ -5,6 +5,7 @@ import { createAdmin } from './admin/admin.ts'
 import { changedKeys, needingRestart, unmade } from './config/changes.ts'
 import { offLoopback } from './config/contradictions.ts'
 import type { Config, LoadResult } from './config/load.ts'
+import type { StoreConfig } from './config/store.ts'
 import { createLwaApi } from './lwa/lwa-api.ts'
 import { createSellers } from './lwa/sellers.ts'
 import { createPoster } from './post.ts'
@@ -22,6 +23,7 @@ import { createDocuments } from './reports/documents.ts'
 import { rulesOf } from './rules.ts'
 import { type Address, addressOf, changeCertificate, createDataServer, drained, open } from './servers.ts'
 import { operationOf } from './sp-api/recognise.ts'
+import { createStore, type StoreSecrets } from './store/store.ts'
 import { type ConfiguredBy, createEvents } from './telemetry/events.ts'
 import { createLogger, type Logger } from './telemetry/logger.ts'
 import { createMetrics } from './telemetry/metrics.ts'
@@ -65,6 +67,7 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
     cacheEntries: () => cache.size(),
     queueLength: () => minter.queued(),
     secretUse: () => [...sellers.lastUse(), ...callers.lastUse()],
+    store: () => store?.status(),
     insecureListeners: initial.tls ? 0 : listeners.filter(offLoopback).length,
   })
   const events = createEvents({ metrics, logger, operationOf: routeOf, now })
@@ -76,11 +79,28 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
   const poster = (ms: number) => createPoster({ fetch: overrides.fetch ?? fetch, timeoutMs: ms, userAgent })
   const mintPoster = poster(timeoutMs)
   const tokensApi = createTokensApi(mintPoster)
+  const store =
+    initial.store &&
+    createStore({
+      ...initial.store,
+      address: initial.store,
+      secrets: storeSecretsOf(initial.store),
+      mintMs: timeoutMs,
+      refusals,
+      renewal: settings.rdt,
+      operationsOf: ({ resources }) => resources.map(routeOf),
+      operations: () => [...config.operations.map(({ id }) => id), 'other'],
+      onFlush: (operation) => drop(operation, 'replica'),
+      events,
+      now,
+      random,
+    })
   const minter = createMinter({
     tokensApi,
     plan: settings.mint,
     renewal: settings.rdt,
     refusals,
+    sharedPlanOf: store?.planOf,
     events,
     now,
     random,
@@ -89,6 +109,7 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
     cache,
     refusals,
     minter,
+    fleet: store?.fleet,
     onLookup: events.tokenLookup,
     onBug: events.failed,
     maxWaitMs: settings.mint.maxWaitMs,
@@ -151,13 +172,17 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
 
   const callsInFlight = (): number => data.reduce((sum, { handler }) => sum + handler.inFlight(), 0)
 
+  const drop = (operation: string | undefined, by: 'operator' | 'replica'): number => {
+    const rdts = broker.flush((key) => !operation || resourcesIn(key).some((one) => routeOf(one) === operation))
+    if (operation === undefined) sellers.forget()
+    events.flushed(operation ?? 'all', rdts, by)
+    return rdts
+  }
   const flush = (operation?: string): number | undefined => {
     if (operation !== undefined && operation !== 'other' && !config.operations.some(({ id }) => id === operation))
       return undefined
-    const rdts = broker.flush((key) => !operation || resourcesIn(key).some((one) => routeOf(one) === operation))
-    if (operation === undefined) sellers.forget()
-    events.flushed(operation ?? 'all', rdts)
-    return rdts
+    store?.flush(operation)
+    return drop(operation, 'operator')
   }
 
   let state: 'starting' | 'serving' | 'draining' = 'starting'
@@ -183,6 +208,7 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
         ...events.summary(),
         mintQueue: minter.queued(),
         usagePlans: minter.plans(),
+        store: store?.status() ?? null,
         configuration: fingerprint(config),
       }),
     }),
@@ -192,10 +218,12 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
   return {
     stopAsked: stop.promise,
     listen: async () => {
+      await store?.begin()
       const results = await Promise.allSettled(servers.map(({ server, listener }) => open(server, listener)))
       const failure = results.find((result) => result.status === 'rejected')
       if (failure) {
         for (const { server } of servers) server.close()
+        await store?.close()
         throw failure.reason
       }
       state = 'serving'
@@ -216,6 +244,7 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
       rules = rulesOf(config, sellers, callers)
       if (changed.some((key) => key.startsWith('tls.')))
         for (const { server } of data) changeCertificate(server, config.tls)
+      if (config.store && changed.some((key) => key.startsWith('store.'))) store?.change(storeSecretsOf(config.store))
       metrics.addRoutes(config.operations.map(({ id }) => id))
       const { log } = config.settings
       if (log.audit) logger.configure(log)
@@ -234,6 +263,7 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
         handler.close()
       }
       sellers.close()
+      await store?.close()
       mintPoster.close()
       lwaPoster.close()
       adminServer.close()
@@ -242,6 +272,12 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
     },
   }
 }
+
+const storeSecretsOf = ({ keys, password, ca }: StoreConfig): StoreSecrets => ({
+  keys: keys.map((key) => Buffer.from(key.reveal(), 'hex')),
+  password: password?.reveal(),
+  ca,
+})
 
 /** Refusals, and report documents whose type is known: most of each. */
 const REMEMBERED = 10_000

@@ -1,13 +1,13 @@
 /** The store that replicas share: where it is, and what its files hold. */
 import type { Findings } from './files.ts'
 import type { Settings } from './schema.ts'
-import { readSecrets, type Secret } from './secrets.ts'
+import { readSecrets, type Secret, secretOf } from './secrets.ts'
 import { readStoreUrl, type StoreAddress } from './store-url.ts'
 import { readAuthorities } from './tls.ts'
 
 export type StoreConfig = StoreAddress & {
   readonly password: Secret | undefined
-  /** As in the file, each 32 bytes in base64 or hex; two while one takes the place of the other. */
+  /** Each 32 bytes, in hex however the file has it; two while one takes the place of the other. */
   readonly keys: readonly Secret[]
   /** PEM: authorities in the place of Node's own. */
   readonly ca: string | undefined
@@ -36,7 +36,7 @@ const readKeys = (file: string, found: Findings): readonly Secret[] => {
   if (bytes.includes(undefined))
     complain('the file must hold keys of 32 random bytes, each a line of base64 or hex: openssl rand -base64 32')
   else if (new Set(bytes).size < bytes.length) complain('the file holds the same key twice')
-  return keys
+  return bytes.map((hex = '') => secretOf(hex))
 }
 
 /** The bytes of a key, in hex whichever way it was written; undefined where they are not 32. */

@@ -172,6 +172,7 @@ export const createAccount = (options: AccountOptions) => {
   }
 
   const account: AccessTokens = {
+    account: () => [options.clientId, (good ?? current).refreshToken],
     get: () => {
       if (!usable(held)) return within(fly(), options.maxWaitMs)
       if (now() >= held.refreshAt && !flight) renew().catch(events.failed)

@@ -4,19 +4,21 @@ export type BreakerOptions = {
   /** Milliseconds, monotonic. */
   readonly now: () => number
   readonly random: () => number
+  /** Between two probes, at the most. */
+  readonly longestPauseMs?: number
 }
 
 const THRESHOLD = 5
 const FIRST_PAUSE_MS = 1000
 const LONGEST_PAUSE_MS = 30_000
 
-export const createBreaker = ({ now, random }: BreakerOptions) => {
+export const createBreaker = ({ now, random, longestPauseMs = LONGEST_PAUSE_MS }: BreakerOptions) => {
   let failuresInARow = 0
   let probes = 0
   let openUntil = 0
 
   const pause = (): void => {
-    const longest = Math.min(FIRST_PAUSE_MS * 2 ** probes, LONGEST_PAUSE_MS)
+    const longest = Math.min(FIRST_PAUSE_MS * 2 ** probes, longestPauseMs)
     openUntil = now() + longest * (0.75 + random() / 4)
   }
   /** Milliseconds until the next request may leave; 0 while all is well. */

@@ -5,8 +5,9 @@
  */
 import type { Entry, Rdt, TokenCache } from './cache.ts'
 import type { MintResult } from './desk.ts'
+import type { Circumstances, Fleet } from './fleet.ts'
 import type { Minter, Order, Progress, Trigger } from './minter.ts'
-import { addsUp, asksFor, credentialIn, keyOf, type Need, without } from './need.ts'
+import { asksFor, credentialIn, keyOf, type Need, servedBy, without } from './need.ts'
 import { refusedElements } from './refusal.ts'
 import type { Question, Refusals } from './refusals.ts'
 import { backoffMs, patienceMs } from './renewal.ts'
@@ -34,6 +35,8 @@ export type BrokerOptions = {
   readonly cache: TokenCache
   readonly refusals: Refusals
   readonly minter: Minter
+  /** Other replicas, where there is a store that they share. */
+  readonly fleet?: Fleet | undefined
   readonly onLookup: (result: 'hit' | 'miss' | 'coalesced' | 'negative') => void
   readonly maxWaitMs: number
   /** A renewal, which nobody waits for, failed by a fault of ours. */
@@ -54,7 +57,7 @@ type Flight = {
 }
 
 export const createBroker = (options: BrokerOptions) => {
-  const { cache, refusals, minter, onLookup, maxWaitMs, now } = options
+  const { cache, refusals, minter, fleet, onLookup, maxWaitMs, now } = options
   const flights = new Map<string, Flight>()
   let closed = false
 
@@ -71,10 +74,16 @@ export const createBroker = (options: BrokerOptions) => {
         flight.progressAt = now()
       },
     }
+    const ask = () => minter.mint(order)
+    const circumstances: Circumstances = {
+      leastLifeMs: renewing ? renewing.usableUntil - now() : 0,
+      hasTime: renewing !== undefined,
+      stale: () => flight.stale === true,
+    }
     const mint = async (): Promise<MintResult> => {
       try {
-        const result = await minter.mint(order)
-        if (result.kind === 'minted' && !flight.stale) keep(key, question, result.rdt)
+        const result = await (fleet ? fleet.once(order, circumstances, ask) : ask())
+        if (result.kind === 'minted' && !flight.stale) keep(question, result.rdt)
         return result
       } finally {
         if (flights.get(key) === flight) flights.delete(key)
@@ -88,12 +97,8 @@ export const createBroker = (options: BrokerOptions) => {
     return flight
   }
 
-  /** An RDT for several resources serves each of them, unless it would show a call more than was asked for. */
-  const keep = (key: string, { origin, credential, need }: Question, rdt: Rdt): void => {
-    cache.set(key, rdt)
-    if (need.resources.length === 1 || addsUp(need.resources)) return
-    for (const resource of need.resources)
-      cache.set(keyOf(origin, credential.id, { ...need, resources: [resource] }), rdt)
+  const keep = ({ origin, credential, need }: Question, rdt: Rdt): void => {
+    for (const served of servedBy(need)) cache.set(keyOf(origin, credential.id, served), rdt)
   }
 
   const renew = async (key: string, question: Question, entry: Entry): Promise<void> => {
@@ -146,7 +151,7 @@ export const createBroker = (options: BrokerOptions) => {
     if (result.kind === 'unwanted') return find(request, askedAt) // joined the moment after the last one had left
     if (result.kind !== 'minted') return result
     if (!suits(result.rdt, need)) return find(request, askedAt) // joined a mint that was shared with others
-    return { kind: 'token', rdt: result.rdt, from: 'minted', need }
+    return { kind: 'token', rdt: result.rdt, from: result.elsewhere ? 'hit' : 'minted', need }
   }
 
   const findLean = async (request: RdtRequest, askedAt: number): Promise<RdtResult> => {
@@ -182,6 +187,7 @@ export const createBroker = (options: BrokerOptions) => {
     /** Amazon no longer takes `token`: another one, minted once for all who say so. */
     replace: (request: RdtRequest, token: string): Promise<RdtResult> => {
       cache.evict(keyOf(request.origin, request.credential.id, request.need), token)
+      fleet?.rejected(token)
       return get(request)
     },
     /**

@@ -14,6 +14,8 @@ export type Credential = {
 
 /** The access tokens of one managed seller, one after the other. */
 export type AccessTokens = {
+  /** By what Amazon knows whose they are: the application, and the refresh token that they come by now. */
+  readonly account: () => readonly [clientId: string, refreshToken: string]
   /** The one in force, got from Login with Amazon where need be. Rejects only on a bug. */
   readonly get: () => Access | Promise<Access>
   /** Amazon no longer takes this one. Whether asking for another can help. */
@@ -30,6 +32,10 @@ export type NoAccess =
 
 export const accessOf = (credential: Credential): Access | Promise<Access> =>
   'managed' in credential ? credential.managed.get() : { kind: 'token', token: credential.token }
+
+/** Whoever shows the same is the same to Amazon, whichever replica it calls. A secret: to be hashed with a key. */
+export const identityOf = (credential: Credential): string =>
+  JSON.stringify('managed' in credential ? credential.managed.account() : [credential.token])
 
 /** Amazon no longer takes the credential's access token. Whether there is, or will be, another one. */
 export const renewable = (credential: Credential, token: string): boolean =>

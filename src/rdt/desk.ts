@@ -17,7 +17,8 @@ import type { MintAnswer } from './tokens-api.ts'
 
 type Minted = { readonly kind: 'minted'; readonly rdt: Rdt; readonly ratePerSecond?: number | undefined }
 export type MintResult =
-  | Minted
+  /** `elsewhere`: by another replica. */
+  | (Minted & { readonly elsewhere?: true })
   | Refused
   /** `retryAfterS`: seconds until it is worth asking again. */
   | { readonly kind: 'throttled'; readonly retryAfterS: number }

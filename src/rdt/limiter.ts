@@ -5,6 +5,7 @@
  * Example, 1/s burst 10: ten mints at once answered at 0.1 s, the eleventh leaves at 1.1 s, then one a second.
  */
 import Bottleneck from 'bottleneck'
+import type { Permit, SharedPlan } from './fleet.ts'
 
 export type LimiterOptions = {
   /** Mints a second until Amazon says more. */
@@ -13,6 +14,8 @@ export type LimiterOptions = {
   /** Milliseconds, monotonic. */
   readonly now: () => number
   readonly random: () => number
+  /** Where other replicas draw on the plan too: a mint needs a permit of theirs besides one of ours. */
+  readonly shared?: SharedPlan | undefined
   /** All permits are back and nobody waits for one. */
   readonly onFull: () => void
 }
@@ -36,7 +39,7 @@ const intervalMsOf = (ratePerSecond: number): number => 1000 / ratePerSecond + S
 export const learnedRate = (configured: number, told: number): number =>
   Math.max(configured, Math.min(configured, 1) * told)
 
-export const createLimiter = ({ ratePerSecond, burst, now, random, onFull }: LimiterOptions) => {
+export const createLimiter = ({ ratePerSecond, burst, now, random, shared, onFull }: LimiterOptions) => {
   const queue = new Bottleneck({ reservoir: burst })
   let rate = ratePerSecond
   let outstanding = 0 // permits that are not in the bucket
@@ -87,23 +90,31 @@ export const createLimiter = ({ ratePerSecond, burst, now, random, onFull }: Lim
     for (let i = 0; i < left; i += 1) giveBackInTurn()
   }
 
-  const learn = async ({ kind, ratePerSecond: told }: Answered): Promise<void> => {
+  const learnRate = (told: number | undefined): void => {
     if (told !== undefined) rate = learnedRate(ratePerSecond, told)
-    if (kind === 'throttled') await backOff()
-    else throttledInARow = 0
+  }
+  const learn = async ({ kind, ratePerSecond: told }: Answered, permit: Permit | undefined): Promise<void> => {
+    learnRate(told)
+    const throttled = kind === 'throttled'
+    permit?.answered({ throttled, told, intervalMs: intervalMs() })
+    if (!throttled) throttledInARow = 0
+    else if (!permit?.shared) await backOff()
   }
 
   const turnOf =
     <T extends Answered>(mint: () => Promise<T>, wanted: () => boolean) =>
     async (): Promise<T | typeof NOT_WANTED> => {
       outstanding += 1
+      const permit = shared && (await shared.permit(burst, intervalMs()))
+      learnRate(permit?.told)
       if (!wanted()) {
+        permit?.unused()
         giveBack()
         return NOT_WANTED
       }
       try {
         const answer = await mint()
-        await learn(answer)
+        await learn(answer, permit)
         return answer
       } finally {
         giveBackInTurn()
@@ -121,7 +132,11 @@ export const createLimiter = ({ ratePerSecond, burst, now, random, onFull }: Lim
     /** Forgetting the limiter loses nothing. */
     full,
     /** Milliseconds until the `nth` mint from now may leave, if none comes between. */
-    waitMs: (nth: number): number => Math.max(0, nth - (burst - outstanding)) * intervalMs(),
+    waitMs: (nth: number): number => {
+      const ownMs = Math.max(0, nth - (burst - outstanding)) * intervalMs()
+      const sharedMs = shared?.waitMs() ?? 0
+      return sharedMs === 0 ? ownMs : Math.max(ownMs, sharedMs + (nth - 1) * intervalMs())
+    },
   }
 }
 export type Limiter = ReturnType<typeof createLimiter>

@@ -2,6 +2,7 @@
 import { type Breaker, createBreaker } from './breaker.ts'
 import { type Access, accessOf, type Credential, renewable } from './credential.ts'
 import { type Attempt, createDesk, type Desk, type DeskPlan, type MintResult } from './desk.ts'
+import type { SharedPlan } from './fleet.ts'
 import { createLimiter } from './limiter.ts'
 import { reachOf } from './refusal.ts'
 import type { Question, Refusals } from './refusals.ts'
@@ -46,12 +47,15 @@ export type MinterOptions = {
   readonly plan: UsagePlan
   readonly renewal: RenewalPolicy
   readonly refusals: Refusals
+  /** A seller's plan, where replicas draw on it together. */
+  readonly sharedPlanOf?: ((seller: Seller) => SharedPlan) | undefined
   readonly events: MinterEvents
   readonly now: () => number
   readonly random: () => number
 }
 
-export const createMinter = ({ tokensApi, plan, renewal, refusals, events, now, random }: MinterOptions) => {
+export const createMinter = (options: MinterOptions) => {
+  const { tokensApi, plan, renewal, refusals, events, now, random } = options
   const desks = new Map<string, Desk>()
   const breakers = new Map<string, Breaker>() // one an endpoint: as many as are configured
 
@@ -103,7 +107,8 @@ export const createMinter = ({ tokensApi, plan, renewal, refusals, events, now, 
     const known = desks.get(key)
     if (known) return known
     const { ratePerSecond, burst } = plan
-    const limiter = createLimiter({ ratePerSecond, burst, now, random, onFull: () => desk.forgetIfIdle() })
+    const shared = options.sharedPlanOf?.(seller)
+    const limiter = createLimiter({ ratePerSecond, burst, now, random, shared, onFull: () => desk.forgetIfIdle() })
     const breaker = breakerOf(seller.origin)
     const desk: Desk = createDesk({
       plan,

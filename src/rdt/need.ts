@@ -145,6 +145,12 @@ export const resourcesIn = (key: string): readonly Pick<RestrictedResource, 'met
 /** Whose key it is. */
 export const credentialIn = (key: string): string => JSON.parse(key)[1]
 
+/** What its RDT serves: each of several resources too, unless it would show a call more than was asked for. */
+export const servedBy = (need: Need): readonly Need[] =>
+  need.resources.length === 1 || addsUp(need.resources)
+    ? [need]
+    : [need, ...need.resources.map((resource) => ({ ...need, resources: [resource] }))]
+
 /** Whether some call is covered by two of the resources that ask for different data elements: in one RDT these may add up. */
 export const addsUp = (resources: readonly RestrictedResource[]): boolean =>
   resources.some((one, i) =>

@@ -17,7 +17,8 @@ export type Refused = {
  * Whom a refusal concerns: everything of the credential, all resources of the operation (a matter of roles, or of the
  * region), or the one resource it names.
  */
-export type Reach = 'credential' | 'operation' | 'resource'
+export const REACHES = ['credential', 'operation', 'resource'] as const
+export type Reach = (typeof REACHES)[number]
 
 export const reachOf = ({ status, message, details }: Refused): Reach => {
   if (status === 401 || (status === 403 && blamesToken(details))) return 'credential'

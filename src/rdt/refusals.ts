@@ -6,7 +6,7 @@ import { createExpiringMap } from '../expiring-map.ts'
 import { familyOf } from './batch.ts'
 import type { Credential } from './credential.ts'
 import { keyOf, type Need } from './need.ts'
-import { type Reach, type Refused, reachOf } from './refusal.ts'
+import { REACHES, type Reach, type Refused, reachOf } from './refusal.ts'
 
 /** Who asks for what. */
 export type Question = { readonly origin: string; readonly credential: Credential; readonly need: Need }
@@ -18,15 +18,14 @@ const MOST_TEXT = 16_384 // Amazon's refusals have some hundred characters
 export const createRefusals = (options: { readonly maxEntries: number; readonly now: () => number }) => {
   const entries = createExpiringMap<Refused>(options)
   return {
-    remember: (question: Question, refusal: Refused): void => {
-      if (refusal.answer.body.length > MOST_TEXT) return
-      const life = refusal.status === 400 ? PERMANENT_MS : PASSING_MS
-      entries.set(keyFor(reachOf(refusal), question), refusal, life)
+    /** `lifeMs`: what is left of it, where another replica has learned it. */
+    remember: (question: Question, refusal: Refused, lifeMs = lifeOf(refusal)): void => {
+      entries.set(refusalKey(reachOf(refusal), question), refusal, lifeMs)
     },
     of: (question: Question): Refused | undefined => {
       if (entries.size() === 0) return undefined
-      for (const reach of ['credential', 'operation', 'resource'] as const) {
-        const known = entries.get(keyFor(reach, question))
+      for (const reach of REACHES) {
+        const known = entries.get(refusalKey(reach, question))
         if (known) return known
       }
       return undefined
@@ -36,8 +35,15 @@ export const createRefusals = (options: { readonly maxEntries: number; readonly 
 }
 export type Refusals = ReturnType<typeof createRefusals>
 
-const keyFor = (reach: Reach, { origin, credential, need }: Question): string => {
-  if (reach === 'credential') return JSON.stringify([origin, credential.id])
-  if (reach === 'operation' && need.operation) return JSON.stringify([origin, credential.id, familyOf(need)])
-  return keyOf(origin, credential.id, need)
+/** Milliseconds for which a refusal is held against its question; 0: not at all. */
+export const lifeOf = ({ status, answer }: Refused): number => {
+  if (answer.body.length > MOST_TEXT) return 0
+  return status === 400 ? PERMANENT_MS : PASSING_MS
+}
+
+/** What a refusal of such reach is remembered under; `who`: the credential. */
+export const refusalKey = (reach: Reach, { origin, credential, need }: Question, who = credential.id): string => {
+  if (reach === 'credential') return JSON.stringify([origin, who])
+  if (reach === 'operation' && need.operation) return JSON.stringify([origin, who, familyOf(need)])
+  return keyOf(origin, who, need)
 }

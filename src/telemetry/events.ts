@@ -8,6 +8,7 @@ import type { Eviction } from '../rdt/cache.ts'
 import type { Order, Trigger } from '../rdt/minter.ts'
 import type { MintAnswer } from '../rdt/tokens-api.ts'
 import type { ErrorName } from '../sp-api/errors.ts'
+import type { StoreOperation, StoreOutcome } from '../store/store.ts'
 import { auditOfCall, auditOfMint, type OperationOf } from './audit.ts'
 import { type Call, cured, overheadOf, streamedOutcome, upstreamOf } from './call.ts'
 import type { Logger } from './logger.ts'
@@ -49,6 +50,8 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
     lastMintError: undefined as { at: string; outcome: string; status?: number; code?: string } | undefined,
     lastLwaError: undefined as { at: string; outcome: string; status?: number } | undefined,
   }
+
+  let unreadableToldUntil = 0 // one a minute is enough
 
   const countRoute = ({ route, verdict }: Call): void => {
     const counts = stats.routes.get(route) ?? { calls: 0, hit: 0, minted: 0, rejected: 0 }
@@ -212,10 +215,32 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
       logger[code === 'ECONNRESET' ? 'debug' : 'info']({ code }, 'TLS handshake failed') // some look only whether the port is open
     },
 
-    /** By an operator; `operation`: a catalogue id, or all. */
-    flushed: (operation: string, rdts: number): void => {
-      logger.info({ operation, rdts }, 'flushed')
-      logger.audit('flush', { operation, rdts, outcome: 'flushed' })
+    storeAsked: (operation: StoreOperation, outcome: StoreOutcome, tookMs: number): void => {
+      metrics.storeOperations.inc({ operation, outcome })
+      if (outcome !== 'skipped') metrics.storeDuration.observe({ operation }, tookMs / 1000)
+    },
+
+    /** `share`: of the usage plan, that this replica takes meanwhile. */
+    storeLost: (code: string, share: number): void => {
+      logger.warn({ code, share }, 'the store is out of reach: calls go on from memory, with a share of the usage plan')
+    },
+
+    storeFound: (): void => {
+      logger.info({}, 'the store is back')
+    },
+
+    /** Tampered with, or sealed with a key of which this replica has none. */
+    valueUnreadable: (): void => {
+      metrics.storeUnreadable.inc()
+      if (now() < unreadableToldUntil) return
+      unreadableToldUntil = now() + 60_000
+      logger.warn({}, 'a value in the store cannot be read: it is taken for none')
+    },
+
+    /** `operation`: a catalogue id, or all. `by`: who was asked, this replica or another one. */
+    flushed: (operation: string, rdts: number, by: 'operator' | 'replica'): void => {
+      logger.info({ operation, rdts, by }, 'flushed')
+      logger.audit('flush', { operation, rdts, by, outcome: 'flushed' })
     },
 
     /** Probes and scrapes are none: they show nothing of anybody and change nothing. */

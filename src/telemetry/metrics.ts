@@ -24,6 +24,17 @@ export const LWA_OUTCOMES = [
   'bad_response',
 ] as const
 
+/** What the store is asked, and what may come of it. */
+const STORE_OUTCOMES: Readonly<Record<string, readonly string[]>> = {
+  claim: ['hit', 'won', 'held'],
+  put: ['ok'],
+  release: ['ok'],
+  quota: ['granted', 'queued', 'settled'],
+  beat: ['ok'],
+  flush: ['ok'],
+}
+const STORE_FAILURES = ['timeout', 'error', 'skipped']
+
 export type MetricsOptions = {
   /** Catalogue ids; `other` is added. */
   readonly routes: readonly string[]
@@ -36,6 +47,8 @@ export type MetricsOptions = {
   readonly secretUse: () => readonly (readonly [secret: string, at: number])[]
   /** Data listeners that take plaintext from other machines. */
   readonly insecureListeners: number
+  /** Undefined where none is configured. */
+  readonly store: () => { readonly state: 'shared' | 'alone'; readonly replicas: number } | undefined
 }
 
 export const createMetrics = (options: MetricsOptions) => {
@@ -110,6 +123,31 @@ export const createMetrics = (options: MetricsOptions) => {
       for (const [secret, at] of options.secretUse()) this.set({ secret }, at)
     },
   })
+  const storeOperations = new Counter({
+    name: 'rdt_store_operations_total',
+    help: 'Questions to the store that replicas share, by what came of them.',
+    labelNames: ['operation', 'outcome'],
+    registers,
+  })
+  const storeDuration = new Histogram({
+    name: 'rdt_store_operation_duration_seconds',
+    help: 'Time of one question to the store, where it was asked.',
+    labelNames: ['operation'],
+    buckets: FINE_SECONDS,
+    registers,
+  })
+  for (const [operation, outcomes] of Object.entries(STORE_OUTCOMES)) {
+    storeDuration.zero({ operation })
+    for (const outcome of [...outcomes, ...STORE_FAILURES]) storeOperations.inc({ operation, outcome }, 0)
+  }
+  gauge('rdt_store_unreachable', 'Whether a store is configured and out of reach.', () =>
+    options.store()?.state === 'alone' ? 1 : 0,
+  )
+  gauge(
+    'rdt_store_replicas',
+    'Replicas last seen sharing the store, this one included; 0 without one.',
+    () => options.store()?.replicas ?? 0,
+  )
   gauge('rdt_insecure_listeners', 'Data listeners that take plaintext from other machines.').set(
     options.insecureListeners,
   )
@@ -174,6 +212,13 @@ export const createMetrics = (options: MetricsOptions) => {
       'outcome',
       ['cured', 'failed'],
     ),
+    storeOperations,
+    storeDuration,
+    storeUnreadable: new Counter({
+      name: 'rdt_store_unreadable_total',
+      help: 'Values in the store that could not be read: taken for none.',
+      registers,
+    }),
     lwaRequests,
     lwaDuration: histogram('rdt_lwa_request_duration_seconds', 'Time of one request to Login with Amazon.', SECONDS),
     mints,

@@ -1,0 +1,44 @@
+/** What replicas that share a store have of each other; the store itself is none of this folder's business. */
+import type { MintResult } from './desk.ts'
+import type { Order } from './minter.ts'
+
+export type Fleet = {
+  /**
+   * What another replica was answered, or else the answer of `mint`, which one replica at a time asks for and tells the others. Where
+   * the store is out of reach, that of `mint`. Rejects only on a bug.
+   */
+  readonly once: (order: Order, circumstances: Circumstances, mint: () => Promise<MintResult>) => Promise<MintResult>
+  /** Amazon no longer takes this RDT, whoever holds it. */
+  readonly rejected: (rdt: string) => void
+}
+
+export type Circumstances = {
+  /** One with no more usable life left will not do, in milliseconds: it is the one that is to be renewed. */
+  readonly leastLifeMs: number
+  /** A renewal: nobody waits for it, so nobody else need wait for its mint. */
+  readonly hasTime: boolean
+  /** It must not be told: what was asked for is not what would be asked for now. */
+  readonly stale: () => boolean
+}
+
+/** One usage plan that replicas draw on together. */
+export type SharedPlan = {
+  /** This replica's next permit, in its turn; or, while the store is out of reach, one of its own share. Never rejects. */
+  readonly permit: (burst: number, intervalMs: number) => Promise<Permit>
+  /** Milliseconds until the next permit, as was last heard; 0 where there was no wait. */
+  readonly waitMs: () => number
+}
+
+export type Permit = {
+  /** The rate a second that Amazon has named, to whomever of the replicas. */
+  readonly told: number | undefined
+  /** Others see to the waiting after a 429: it is the whole fleet's. */
+  readonly shared: boolean
+  /** Nobody wanted it. */
+  readonly unused: () => void
+  readonly answered: (outcome: {
+    readonly throttled: boolean
+    readonly told: number | undefined
+    readonly intervalMs: number
+  }) => void
+}

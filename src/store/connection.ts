@@ -1,0 +1,144 @@
+/**
+ * The connection to the store: one, kept and mended by ioredis. A question is answered within its timeout or not at all, and never
+ * rejects; a store that fails is left alone for a while.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import type { Breaker } from '../rdt/breaker.ts'
+import { SCRIPTS, type Script } from './scripts.ts'
+
+/** Where the store is, and how to get in. */
+export type StoreAddress = {
+  readonly host: string
+  readonly port: number
+  readonly tls: boolean
+  readonly username: string | undefined
+  readonly db: number
+  readonly password: string | undefined
+  /** PEM, in the place of the system's authorities. */
+  readonly ca: string | undefined
+}
+
+/** `skipped`: it was not asked, being out of reach. */
+export type StoreFailure = 'timeout' | 'error' | 'skipped'
+
+export type ConnectionOptions = {
+  readonly address: StoreAddress
+  /** Longest wait for an answer, in milliseconds. */
+  readonly timeoutMs: number
+  readonly breaker: Breaker
+  /** `code`: what the store, or the system, calls it. */
+  readonly onLost: (code: string) => void
+  readonly onFound: () => void
+}
+
+const CONNECT_MS = 2000
+const LONGEST_PAUSE_MS = 2000
+/** A connection on which nothing comes back is given up: the other end may be gone without a word. */
+const SILENT_MS = 5000
+
+export const createConnection = ({ address, timeoutMs, breaker, onLost, onFound }: ConnectionOptions) => {
+  let lastError = 'connecting'
+  let reachable: boolean | undefined // until the first answer, or the first failure, nobody knows
+  let closed = false
+
+  const redis = new Redis({
+    ...optionsOf(address),
+    protocol: 2,
+    scripts: Object.fromEntries(Object.entries(SCRIPTS).map(([name, lua]) => [nameOf(name), { lua }])),
+    commandTimeout: timeoutMs,
+    connectTimeout: CONNECT_MS,
+    socketTimeout: SILENT_MS,
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    disableClientInfo: true,
+    retryStrategy: (times) => Math.min(50 * 2 ** times, LONGEST_PAUSE_MS) * (0.5 + Math.random() / 2),
+    reconnectOnError: (error) => error.message.startsWith('READONLY'), // a primary that has become a replica
+  })
+  const commands = redis as unknown as Record<string, (...args: readonly (string | number)[]) => Promise<unknown>>
+
+  const first = Promise.withResolvers<void>()
+  const lost = (code: string): void => {
+    if (reachable === false || closed) return
+    reachable = false
+    first.resolve()
+    onLost(code)
+  }
+  const found = (): void => {
+    if (reachable === true) return
+    if (reachable === false) onFound()
+    reachable = true
+    first.resolve()
+  }
+  redis.on('ready', () => {
+    breaker.answered()
+    found()
+  })
+  redis.on('error', (error: Error) => {
+    lastError = codeOf(error)
+  })
+  redis.on('close', () => lost(lastError))
+
+  return {
+    /** `keys` and `args` as the script says. */
+    ask: async (
+      script: Script,
+      keys: readonly string[],
+      args: readonly (string | number)[],
+    ): Promise<{ readonly answer: unknown } | { readonly failure: StoreFailure }> => {
+      if (redis.status !== 'ready' || !breaker.admits()) return { failure: 'skipped' }
+      try {
+        const answer = await commands[nameOf(script)]?.call(redis, keys.length, ...keys, ...args)
+        breaker.answered()
+        found()
+        return { answer }
+      } catch (error) {
+        breaker.failed()
+        const code = codeOf(error)
+        if (breaker.openForMs() > 0) lost(code)
+        return { failure: code === TIMED_OUT ? 'timeout' : 'error' }
+      }
+    },
+    /** Whether it answered when it was last asked. */
+    reachable: (): boolean => reachable === true,
+    /** Resolves when it is known whether there is a store, after `ms` milliseconds at the latest. */
+    open: async (ms: number): Promise<void> => {
+      redis.connect().catch(() => {}) // told by events, and tried again
+      await Promise.race([first.promise, delay(ms, undefined, { ref: false })])
+    },
+    /** From the next connection on. */
+    change: (changed: StoreAddress): void => {
+      Object.assign(redis.options, optionsOf(changed))
+      if (redis.status !== 'ready') redis.disconnect(true)
+    },
+    close: (): void => {
+      closed = true
+      redis.disconnect()
+    },
+  }
+}
+export type Connection = ReturnType<typeof createConnection>
+
+// Prefixed: ioredis has commands of its own, and one of them may have such a name some day.
+const nameOf = (script: string): string => `rdt_${script}`
+
+const optionsOf = ({ host, port, tls, username, db, password, ca }: StoreAddress) => ({
+  host,
+  port,
+  db,
+  username,
+  password,
+  tls: tls ? { minVersion: 'TLSv1.2' as const, ...(ca !== undefined && { ca }) } : undefined,
+})
+
+const TIMED_OUT = 'ETIMEDOUT'
+
+/** The store's own word for an error (`OOM`, `WRONGPASS`), or the system's. Never its text, which may quote what was sent. */
+const codeOf = (error: unknown): string => {
+  const { code, message } = error as { code?: unknown; message?: unknown }
+  if (typeof code === 'string') return code
+  if (message === 'Command timed out') return TIMED_OUT
+  return /^[A-Z]{2,}\b/.exec(String(message))?.[0] ?? 'unknown'
+}

@@ -1,0 +1,241 @@
+/**
+ * What is done in one step at the store: Lua, by the store's own clock. Everything has a name per key of the key file, so that each
+ * script takes its names in rows, one a key. Times are milliseconds.
+ */
+
+const NOW = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+`
+
+/**
+ * Row: value, lock, flushes, refusals (of the credential, of the operation, of the resource).
+ * Arguments: number of rows, replica, lock's life, least life of a value ('none' will do: ask anew), `p` where the mint has time,
+ * then the flush fields of its operations, as many a row.
+ * Answers: {value, row, life, since, sealed}, {refused, row, which, life, since, sealed}, {held}, {won, now}.
+ * What was there at the time of a flush, or before, does not count.
+ */
+const CLAIM = `${NOW}
+local rows = tonumber(ARGV[1])
+local least = tonumber(ARGV[4])
+local width = #KEYS / rows
+local fields = (#ARGV - 5) / rows
+local flushed = {}
+local function split(text)
+  local colon = string.find(text, ':', 1, true)
+  if colon then return tonumber(string.sub(text, 1, colon - 1)), string.sub(text, colon + 1) end
+end
+for row = 1, rows do
+  local at = (row - 1) * width
+  local since = 0
+  local first = 5 + (row - 1) * fields
+  for i = first + 1, first + fields do
+    since = math.max(since, tonumber(redis.call('HGET', KEYS[at + 3], ARGV[i]) or 0))
+  end
+  flushed[row] = since
+  if least then
+    local made, sealed = split(redis.call('GET', KEYS[at + 1]) or '')
+    if made and made > since then
+      local life = redis.call('PTTL', KEYS[at + 1])
+      if life > least then return {'value', row, life, tostring(made), sealed} end
+    end
+    local any = tonumber(redis.call('HGET', KEYS[at + 3], 'any') or 0)
+    for i = 4, width do
+      made, sealed = split(redis.call('GET', KEYS[at + i]) or '')
+      if made and made > any then
+        return {'refused', row, i - 3, redis.call('PTTL', KEYS[at + i]), tostring(made), sealed}
+      end
+    end
+  end
+end
+for row = 1, rows do
+  local made, rest = split(redis.call('GET', KEYS[(row - 1) * width + 2]) or '')
+  if made and made > flushed[row] and (string.sub(rest, 1, 1) ~= 'p' or ARGV[5] == 'p') then return {'held'} end
+end
+for row = 1, rows do
+  redis.call('SET', KEYS[(row - 1) * width + 2], string.format('%.0f', now) .. ':' .. ARGV[5] .. ' ' .. ARGV[2], 'PX', ARGV[3])
+end
+return {'won', string.format('%.0f', now)}
+`
+
+/**
+ * Names: the lock's, one a row, then those of the values. Arguments: number of rows, what the lock holds, life of the values (0:
+ * none), the values. The lock is given back if it is still ours.
+ */
+const PUT = `
+local rows = tonumber(ARGV[1])
+for i = rows + 1, #KEYS do redis.call('SET', KEYS[i], ARGV[3 + i - rows], 'PX', ARGV[3]) end
+for i = 1, rows do
+  if redis.call('GET', KEYS[i]) == ARGV[2] then redis.call('DEL', KEYS[i]) end
+end
+`
+
+/**
+ * Names: list of replicas and flushes, a row; then locks to be kept. Arguments: number of rows, replica, its life, the locks' life,
+ * then what each lock holds. Answers: {now, replicas, flushes of each row…}. A lock that was lost (the store has been restarted,
+ * say) is taken again, if it is free.
+ */
+const BEAT = `${NOW}
+local rows = tonumber(ARGV[1])
+local answer = {string.format('%.0f', now), 0}
+for row = 1, rows do
+  local replicas = KEYS[row * 2 - 1]
+  redis.call('ZADD', replicas, now, ARGV[2])
+  redis.call('ZREMRANGEBYSCORE', replicas, '-inf', now - ARGV[3])
+  redis.call('PEXPIRE', replicas, ARGV[3])
+  answer[2] = math.max(answer[2], redis.call('ZCARD', replicas))
+  answer[2 + row] = redis.call('HGETALL', KEYS[row * 2])
+end
+for i = rows * 2 + 1, #KEYS do
+  local mine = ARGV[4 + i - rows * 2]
+  local holds = redis.call('GET', KEYS[i])
+  if not holds or holds == mine then redis.call('SET', KEYS[i], mine, 'PX', ARGV[4]) end
+end
+return answer
+`
+
+/** Names: list of replicas, one a row. Argument: replica. */
+const LEAVE = `
+for i = 1, #KEYS do redis.call('ZREM', KEYS[i], ARGV[1]) end
+`
+
+const WEEK_MS = 604_800_000
+
+/** Names: flushes, one a row. Arguments: a field a row. */
+const FLUSH = `${NOW}
+local text = string.format('%.0f', now)
+for i = 1, #KEYS do
+  redis.call('HSET', KEYS[i], ARGV[i], text, 'any', text)
+  redis.call('PEXPIRE', KEYS[i], ${WEEK_MS})
+end
+return text
+`
+
+const HOUR_MS = 3_600_000
+/** Replicas that have not asked for so long no longer wait. They ask every second at the least. */
+const ABSENT_MS = 3000
+const MOST_PENALTY = 16
+
+/**
+ * A bucket is a hash: \`full\`, when all permits that were used are back (they come back one by one, \`interval\` apart); \`told\`, the
+ * rate that Amazon last named; \`row\`, its 429s in a row, the last one at \`bad\`; a lease for each permit in use (\`l:\` and its
+ * name), which ends by itself where its replica has died; and who waits (\`w:\` and its name: since when, last seen).
+ */
+const BUCKET = `${NOW}
+local burst = tonumber(ARGV[2])
+local interval = tonumber(ARGV[3])
+local function open(key)
+  local all = redis.call('HGETALL', key)
+  local one = {key = key, full = 0, interval = interval, row = 0, bad = 0, used = 0, waiting = {}, leases = {}}
+  for i = 1, #all, 2 do
+    local field, value = all[i], all[i + 1]
+    local kind, name = string.sub(field, 1, 2), string.sub(field, 3)
+    if kind == 'l:' then
+      one.leases[name] = tonumber(value)
+    elseif kind == 'w:' then
+      local since, seen = string.match(value, '^(%d+) (%d+)$')
+      one.waiting[name] = {tonumber(since), tonumber(seen)}
+    else
+      one[field] = tonumber(value)
+    end
+  end
+  one.full = math.max(one.full, now)
+  if one.interval ~= interval then one.full = now + (one.full - now) * interval / one.interval end
+  for name, ends in pairs(one.leases) do
+    if ends <= now then
+      one.full = one.full + interval
+      one.leases[name] = nil
+      redis.call('HDEL', key, 'l:' .. name)
+    else
+      one.used = one.used + 1
+    end
+  end
+  for name, waits in pairs(one.waiting) do
+    if waits[2] < now - ${ABSENT_MS} then
+      one.waiting[name] = nil
+      redis.call('HDEL', key, 'w:' .. name)
+    end
+  end
+  -- a clock that has jumped heals
+  one.full = math.min(one.full, now + (burst + ${MOST_PENALTY}) * interval)
+  return one
+end
+local function owed(one) return math.ceil((one.full - now) / interval) end
+local function close(one, ...)
+  redis.call('HSET', one.key, 'full', string.format('%.0f', one.full), 'interval', interval, 'row', one.row, 'bad', string.format('%.0f', one.bad), ...)
+  redis.call('PEXPIRE', one.key, ${HOUR_MS})
+end
+`
+
+/**
+ * Names: the bucket, one a row. Arguments: lease's life, burst, interval, replica, lease. Answers: {granted, rate, now} or {queued,
+ * rate, wait}: milliseconds until it is worth asking again. Who waits longest goes first; a replica waits in one place.
+ */
+const TAKE = `${BUCKET}
+local buckets, told, wait = {}, '', 0
+for i, key in ipairs(KEYS) do
+  local one = open(key)
+  buckets[i] = one
+  if one.told then told = tostring(one.told) end
+  local mine = one.waiting[ARGV[4]] or {now, now}
+  local ahead = 0
+  for name, waits in pairs(one.waiting) do
+    if name ~= ARGV[4] and (waits[1] < mine[1] or (waits[1] == mine[1] and name < ARGV[4])) then ahead = ahead + 1 end
+  end
+  local back = owed(one)
+  local lacking = ahead + 1 - (burst - one.used - back)
+  if lacking > 0 then wait = math.max(wait, 1, math.ceil(one.full - now + (lacking - back) * interval)) end
+  one.mine = mine
+end
+for _, one in ipairs(buckets) do
+  if wait == 0 then
+    redis.call('HDEL', one.key, 'w:' .. ARGV[4])
+    close(one, 'l:' .. ARGV[5], string.format('%.0f', now + ARGV[1]))
+  else
+    close(one, 'w:' .. ARGV[4], string.format('%.0f %.0f', one.mine[1], now))
+  end
+end
+if wait == 0 then return {'granted', told, string.format('%.0f', now)} end
+return {'queued', told, wait}
+`
+
+/**
+ * Names: the bucket, one a row. Arguments: lease's life, burst, interval, lease, when it was granted, what became of it (unused,
+ * answered, throttled), the rate that Amazon named or '', a number from 0 to 1. A 429 empties the bucket and makes all wait longer,
+ * twice as long each time; one for a request that had left before the last 429 came tells nothing new.
+ */
+const SETTLE = `${BUCKET}
+local granted = tonumber(ARGV[5])
+for _, key in ipairs(KEYS) do
+  local one = open(key)
+  local held = one.leases[ARGV[4]]
+  if held then
+    one.used = one.used - 1
+    redis.call('HDEL', key, 'l:' .. ARGV[4])
+  end
+  -- neither there nor run out: the store has lost it, Amazon has not
+  if ARGV[6] ~= 'unused' and (held or now < granted + ARGV[1]) then one.full = one.full + interval end
+  if granted > one.bad then
+    if ARGV[6] == 'throttled' then
+      one.row = one.row + 1
+      one.bad = now
+      local penalty = math.min(2 ^ one.row, ${MOST_PENALTY}) - 1
+      one.full = math.max(one.full, now + (burst - one.used) * interval) + interval * penalty * ARGV[8]
+    elseif ARGV[6] == 'answered' then
+      one.row = 0
+    end
+  end
+  if ARGV[7] ~= '' then close(one, 'told', ARGV[7]) else close(one) end
+end
+`
+
+export const SCRIPTS = {
+  claim: CLAIM,
+  put: PUT,
+  beat: BEAT,
+  leave: LEAVE,
+  flush: FLUSH,
+  take: TAKE,
+  settle: SETTLE,
+} as const
+export type Script = keyof typeof SCRIPTS

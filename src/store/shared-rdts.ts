@@ -1,0 +1,229 @@
+/**
+ * RDTs and refusals that all replicas share: what one has found, the others take over; of what none has, one replica at a time asks
+ * Amazon. Where the store is out of reach, or holds what cannot be read, each replica asks for itself.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { createExpiringMap } from '../expiring-map.ts'
+import type { Rdt } from '../rdt/cache.ts'
+import { identityOf } from '../rdt/credential.ts'
+import type { MintResult } from '../rdt/desk.ts'
+import type { Circumstances, Fleet } from '../rdt/fleet.ts'
+import type { Order } from '../rdt/minter.ts'
+import { keyOf, type Need, servedBy } from '../rdt/need.ts'
+import { REACHES, type Refused, reachOf } from '../rdt/refusal.ts'
+import { lifeOf, type Refusals, refusalKey } from '../rdt/refusals.ts'
+import { type RenewalPolicy, refreshAtOf } from '../rdt/renewal.ts'
+import { UNWANTED } from '../rdt/settle.ts'
+import { parseJson } from '../sp-api/json.ts'
+import type { Sealer } from './sealer.ts'
+import type { Ask } from './store.ts'
+
+export type SharedRdtsOptions = {
+  readonly ask: Ask
+  readonly sealer: () => Sealer
+  /** Of this process, as the store knows it. */
+  readonly replica: string
+  /** Flush fields of an RDT's operations: a list a key. */
+  readonly fieldsOf: (need: Need) => readonly (readonly string[])[]
+  readonly refusals: Refusals
+  readonly renewal: RenewalPolicy
+  readonly onUnreadable: () => void
+  readonly now: () => number
+  readonly random: () => number
+}
+
+/** What is being minted here for all: lock's names and what they hold. */
+type Lock = { readonly names: readonly string[]; readonly holds: string }
+
+/** Milliseconds after which a lock ends whose holder has died; it is extended every second. */
+export const LOCK_MS = 5000
+const FIRST_PAUSE_MS = 20
+const LONGEST_PAUSE_MS = 250
+const REMEMBERED = 10_000
+const ELSEWHERE = { failed: 'the replica that asks for it has not been answered in time' }
+
+type Claim =
+  | { readonly kind: 'rdt'; readonly rdt: Rdt }
+  | { readonly kind: 'refused'; readonly refusal: Refused; readonly lifeMs: number }
+  | { readonly kind: 'held' | 'unfit' | 'unreadable' | 'alone' }
+  | { readonly kind: 'won'; readonly since: string }
+
+export const createSharedRdts = (options: SharedRdtsOptions) => {
+  const { ask, sealer, replica, refusals, renewal, now } = options
+  const locks = new Set<Lock>()
+  const adopted = createExpiringMap<Rdt>({ maxEntries: REMEMBERED, now }) // one object for all keys of a shared mint
+  const rejected = createExpiringMap<object>({ maxEntries: REMEMBERED, now })
+
+  const once = async (
+    order: Order,
+    circumstances: Circumstances,
+    mint: () => Promise<MintResult>,
+  ): Promise<MintResult> => {
+    const who = identityOf(order.credential)
+    let anew = false // what the store holds will not do
+    for (let n = 0; ; n += 1) {
+      const claim = await claimFor(order, who, circumstances, anew)
+      switch (claim.kind) {
+        case 'rdt':
+          return { kind: 'minted', rdt: claim.rdt, elsewhere: true }
+        case 'refused':
+          refusals.remember(order, claim.refusal, claim.lifeMs)
+          return claim.refusal
+        case 'alone':
+          return mint()
+        case 'won':
+          if (n > 0) order.onProgress('throttled')
+          return mintForAll(order, who, claim.since, circumstances, mint)
+        case 'unreadable':
+        case 'unfit':
+          if (claim.kind === 'unreadable') options.onUnreadable()
+          anew = true
+          break
+        case 'held':
+          anew = false
+          order.onProgress(ELSEWHERE)
+          await delay(Math.min(FIRST_PAUSE_MS * 2 ** n, LONGEST_PAUSE_MS) * (0.5 + options.random() / 2))
+          if (!order.wanted()) return UNWANTED
+      }
+    }
+  }
+
+  const claimFor = async (
+    order: Order,
+    who: string,
+    { leastLifeMs, hasTime }: Circumstances,
+    anew: boolean,
+  ): Promise<Claim> => {
+    const { names } = sealer()
+    const columns = [
+      names('rdt', keyOf(order.origin, who, order.need)),
+      lockNames(order, who),
+      names('flushes'),
+      ...REACHES.map((reach) => names('refusal', refusalKey(reach, order, who))),
+    ]
+    const fields = options.fieldsOf(order.need)
+    const rows = fields.length
+    const keys = fields.flatMap((_, row) => columns.map((column) => column[row] ?? ''))
+    const least = anew ? 'none' : Math.ceil(leastLifeMs + renewal.expiryMarginMs)
+    const sentAt = now()
+    const asked = [rows, replica, LOCK_MS, least, hasTime ? 'p' : '', ...fields.flat()]
+    const answer = await ask('claim', 'claim', keys, asked)
+    if (!answer) return { kind: 'alone' }
+    const [kind, ...rest] = answer as readonly (string | number)[]
+    if (kind === 'won') return { kind, since: String(rest[0]) }
+    if (kind === 'held') return { kind }
+    const row = Number(rest[0]) - 1
+    const [lifeMs, since, sealed] = rest.slice(-3)
+    const name = columns[kind === 'refused' ? 2 + Number(rest[1]) : 0]?.[row]
+    const text = sealer().open(row, `${name} ${since}`, String(sealed))
+    const value = text === undefined ? undefined : parseJson(text)
+    if (!value) return { kind: 'unreadable' }
+    if (kind === 'refused') return { kind, refusal: value as Refused, lifeMs: Number(lifeMs) }
+    const rdt = rdtIn(value as Kept, sentAt, Number(lifeMs))
+    const fits = !rejected.get(rdt.token) && (!order.need.exact || rdt.resources === order.need.resources.length)
+    return fits ? { kind: 'rdt', rdt } : { kind: 'unfit' }
+  }
+
+  const rdtIn = ({ token, resources, lifeMs }: Kept, at: number, leftMs: number): Rdt => {
+    const known = adopted.get(token)
+    if (known) return known
+    const expiresAt = at + leftMs
+    const refreshAt = refreshAtOf(renewal, expiresAt - lifeMs, expiresAt, options.random())
+    const rdt = { token, resources, expiresAt, refreshAt }
+    if (resources > 1) adopted.set(token, rdt, leftMs)
+    return rdt
+  }
+
+  /** The lock is ours: it is kept as long as the mint takes, and what comes of that is told. */
+  const mintForAll = async (
+    order: Order,
+    who: string,
+    since: string,
+    { hasTime, stale }: Circumstances,
+    mint: () => Promise<MintResult>,
+  ): Promise<MintResult> => {
+    const lock = { names: lockNames(order, who), holds: `${since}:${hasTime ? 'p' : ''} ${replica}` }
+    const mintedFrom = now()
+    locks.add(lock)
+    try {
+      const result = await mint()
+      // where the credential has come to speak for somebody else meanwhile, nobody knows for whom this was minted
+      const known = !stale() && identityOf(order.credential) === who
+      if (known && result.kind === 'minted') tellRdt(order, who, since, lock, result.rdt, mintedFrom)
+      else if (known && result.kind === 'refused') tellRefusal(order, who, since, lock, result)
+      else tell(lock, 'release')
+      return result
+    } catch (bug) {
+      tell(lock, 'release')
+      throw bug
+    } finally {
+      locks.delete(lock)
+    }
+  }
+
+  const tellRdt = (order: Order, who: string, since: string, lock: Lock, rdt: Rdt, mintedFrom: number): void => {
+    const { token, resources, expiresAt = 0 } = rdt
+    const leftMs = Math.floor(expiresAt - now())
+    if (leftMs <= renewal.expiryMarginMs) {
+      tell(lock, 'release')
+      return
+    }
+    const kept: Kept = { token, resources, lifeMs: Math.ceil(expiresAt - mintedFrom) }
+    const names = servedBy(order.need).map((need) => sealer().names('rdt', keyOf(order.origin, who, need)))
+    tell(lock, 'put', { names, text: JSON.stringify(kept), since, lifeMs: leftMs })
+  }
+
+  const tellRefusal = (order: Order, who: string, since: string, lock: Lock, refusal: Refused): void => {
+    const lifeMs = lifeOf(refusal)
+    if (lifeMs === 0) {
+      tell(lock, 'release')
+      return
+    }
+    const { status, code, message, details, requestId, answer } = refusal
+    const kept: Refused = { kind: 'refused', status, code, message, details, requestId, answer }
+    const names = [sealer().names('refusal', refusalKey(reachOf(refusal), order, who))]
+    tell(lock, 'put', { names, text: JSON.stringify(kept), since, lifeMs })
+  }
+
+  type Told = {
+    readonly names: readonly (readonly string[])[]
+    readonly text: string
+    readonly since: string
+    readonly lifeMs: number
+  }
+  /** Nobody waits for that; the lock is given back with it. */
+  const tell = (lock: Lock, operation: 'put' | 'release', told?: Told): void => {
+    const values = (told?.names ?? []).flatMap((all) =>
+      all.map((name, row) => ({
+        name,
+        value: `${told?.since}:${sealer().seal(row, `${name} ${told?.since}`, told?.text ?? '')}`,
+      })),
+    )
+    const names = [...lock.names, ...values.map(({ name }) => name)]
+    const args = [lock.names.length, lock.holds, told?.lifeMs ?? 0, ...values.map(({ value }) => value)]
+    void ask(operation, 'put', names, args)
+  }
+
+  const lockNames = ({ origin, need }: Order, who: string): readonly string[] =>
+    sealer().names('lock', keyOf(origin, who, need))
+
+  const fleet: Fleet = {
+    once,
+    rejected: (token) => rejected.set(token, {}, REJECTED_MS),
+  }
+  return {
+    fleet,
+    /** To be extended: see LOCK_MS. */
+    locks: (): readonly Lock[] => [...locks],
+  }
+}
+
+/** A day: none lives longer (sp-api/json.ts). */
+const REJECTED_MS = 86_400_000
+
+type Kept = {
+  readonly token: string
+  readonly resources: number
+  /** From its mint to its end, in milliseconds. */
+  readonly lifeMs: number
+}

@@ -1,0 +1,207 @@
+/** What replicas share, put together: RDTs and refusals, usage plans, flushes. Readiness and calls do not depend on it. */
+import { randomUUID } from 'node:crypto'
+import { createBreaker } from '../rdt/breaker.ts'
+import type { Fleet, SharedPlan } from '../rdt/fleet.ts'
+import type { Seller } from '../rdt/minter.ts'
+import type { Need } from '../rdt/need.ts'
+import type { Refusals } from '../rdt/refusals.ts'
+import type { RenewalPolicy } from '../rdt/renewal.ts'
+import { createConnection, type StoreAddress, type StoreFailure } from './connection.ts'
+import type { Script } from './scripts.ts'
+import { createSealer } from './sealer.ts'
+import { createSharedPlan } from './shared-plan.ts'
+import { createSharedRdts, LOCK_MS } from './shared-rdts.ts'
+
+/** What is asked of the store, as metrics name it. */
+export const STORE_OPERATIONS = ['claim', 'put', 'release', 'quota', 'beat', 'flush'] as const
+export type StoreOperation = (typeof STORE_OPERATIONS)[number]
+export type StoreOutcome = 'hit' | 'won' | 'held' | 'granted' | 'queued' | 'settled' | 'ok' | StoreFailure
+
+/** The answer; undefined where there was none in time: the store is out of reach. */
+export type Ask = (
+  operation: StoreOperation,
+  script: Script,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+) => Promise<unknown>
+
+export type StoreEvents = {
+  readonly storeAsked: (operation: StoreOperation, outcome: StoreOutcome, tookMs: number) => void
+  readonly storeLost: (code: string, share: number) => void
+  readonly storeFound: () => void
+  readonly valueUnreadable: () => void
+  readonly failed: (bug: unknown) => void
+}
+
+export type StoreSecrets = Pick<StoreAddress, 'password' | 'ca'> & { readonly keys: readonly Buffer[] }
+
+export type StoreOptions = {
+  readonly address: Omit<StoreAddress, 'password' | 'ca'>
+  readonly secrets: StoreSecrets
+  /** Longest wait for an answer, in milliseconds. */
+  readonly timeoutMs: number
+  /** Of the plan, while the store is out of reach; else one of as many as there are replicas. */
+  readonly share: number | undefined
+  /** No mint takes longer, in milliseconds. */
+  readonly mintMs: number
+  readonly refusals: Refusals
+  readonly renewal: RenewalPolicy
+  /** An RDT's operations, as they are flushed. */
+  readonly operationsOf: (need: Need) => readonly string[]
+  /** All of them. */
+  readonly operations: () => readonly string[]
+  /** Another replica was told to flush this operation; undefined: all. */
+  readonly onFlush: (operation: string | undefined) => void
+  readonly events: StoreEvents
+  readonly now: () => number
+  readonly random: () => number
+}
+
+const BEAT_MS = 1000
+const REPLICA_MS = 10_000 // one that was silent for so long is counted no more
+const FIRST_ANSWER_MS = 1000
+const LONGEST_PAUSE_MS = 5000
+const ALL = '' // no operation is named so
+
+export const createStore = (options: StoreOptions) => {
+  const { events, now, random } = options
+  const replica = randomUUID()
+  const startedAt = now()
+  let sealer = createSealer(options.secrets.keys)
+  let replicas = 0
+  let startedAtStore: number | undefined // by the store's clock
+  const untold = new Set<string>() // flushes
+  const known = new Map<string, number>() // flush field → when, by the store's clock
+
+  const share = (): number => options.share ?? 1 / Math.max(1, replicas)
+  const connection = createConnection({
+    address: { ...options.address, ...options.secrets },
+    timeoutMs: options.timeoutMs,
+    breaker: createBreaker({ now, random, longestPauseMs: LONGEST_PAUSE_MS }),
+    onLost: (code) => events.storeLost(code, share()),
+    onFound: events.storeFound,
+  })
+
+  const ask: Ask = async (operation, script, keys, args) => {
+    if (untold.size > 0 && (script === 'claim' || script === 'put')) return undefined // it holds what is to be dropped
+    const askedAt = now()
+    const result = await connection.ask(script, keys, args)
+    const tookMs = now() - askedAt
+    if ('failure' in result) events.storeAsked(operation, result.failure, tookMs)
+    else events.storeAsked(operation, outcomeOf(script, result.answer), tookMs)
+    return 'failure' in result ? undefined : (result.answer ?? true)
+  }
+
+  const fieldsFor = (operations: readonly string[]): readonly (readonly string[])[] => {
+    const named = operations.map((operation) => sealer.names('flush', operation))
+    return Array.from({ length: sealer.keys }, (_, row) => named.map((names) => names[row] ?? ''))
+  }
+
+  const rdts = createSharedRdts({
+    ...options,
+    ask,
+    sealer: () => sealer,
+    replica,
+    fieldsOf: (need) => fieldsFor([ALL, ...new Set(options.operationsOf(need))]),
+    onUnreadable: events.valueUnreadable,
+  })
+
+  const tellFlushes = async (): Promise<void> => {
+    for (const operation of untold) {
+      const fields = sealer.names('flush', operation)
+      const at = await ask('flush', 'flush', sealer.names('flushes'), fields)
+      if (!at) return
+      for (const field of fields) known.set(field, Number(at))
+      untold.delete(operation)
+    }
+  }
+
+  /** Tells the store that this replica lives, and learns what others were told to flush. */
+  const beat = async (): Promise<void> => {
+    await tellFlushes()
+    const [lists, flushes] = [sealer.names('replicas'), sealer.names('flushes')]
+    const locks = rdts.locks()
+    const keys = [...lists.flatMap((list, row) => [list, flushes[row] ?? '']), ...locks.flatMap(({ names }) => names)]
+    const held = locks.flatMap(({ names, holds }) => names.map(() => holds))
+    const answer = await ask('beat', 'beat', keys, [lists.length, replica, REPLICA_MS, LOCK_MS, ...held])
+    if (!answer) return
+    const [at, count, ...tables] = answer as [string, number, ...string[][]]
+    replicas = count
+    startedAtStore ??= Number(at) - (now() - startedAt)
+    for (const table of tables) learnFlushes(table, startedAtStore)
+  }
+
+  const learnFlushes = (table: readonly string[], since: number): void => {
+    const fresh = new Set<string>()
+    for (let i = 0; i < table.length; i += 2) {
+      const [field = '', at = ''] = table.slice(i, i + 2)
+      if (Number(at) > (known.get(field) ?? since)) fresh.add(field)
+      known.set(field, Number(at))
+    }
+    if (fresh.size === 0) return
+    const flushed = [ALL, ...options.operations()].filter((one) =>
+      sealer.names('flush', one).some((field) => fresh.has(field)),
+    )
+    for (const operation of flushed) options.onFlush(operation === ALL ? undefined : operation)
+  }
+
+  let beating = false
+  const beatNow = async (): Promise<void> => {
+    if (beating) return
+    beating = true
+    try {
+      await beat()
+    } catch (bug) {
+      events.failed(bug)
+    } finally {
+      beating = false
+    }
+  }
+  const timer = setInterval(() => void beatNow(), BEAT_MS).unref()
+
+  return {
+    fleet: rdts.fleet as Fleet,
+    planOf: ({ origin, credential }: Seller): SharedPlan =>
+      createSharedPlan({
+        ask,
+        sealer: () => sealer,
+        replica,
+        origin,
+        credential,
+        leaseMs: options.mintMs + LEASE_GRACE_MS,
+        share,
+        now,
+        random,
+      }),
+    /** Has all replicas drop their RDTs of the operation, or all; as soon as the store is in reach. */
+    flush: (operation: string | undefined): void => {
+      untold.add(operation ?? ALL)
+      void beatNow()
+    },
+    /** Resolves when it is known whether the store is there; soon, in any case. */
+    begin: async (): Promise<void> => {
+      await connection.open(FIRST_ANSWER_MS)
+      await beatNow()
+    },
+    change: (secrets: StoreSecrets): void => {
+      sealer = createSealer(secrets.keys)
+      connection.change({ ...options.address, ...secrets })
+    },
+    status: () => ({ state: connection.reachable() ? ('shared' as const) : ('alone' as const), replicas }),
+    close: async (): Promise<void> => {
+      clearInterval(timer)
+      await connection.ask('leave', sealer.names('replicas'), [replica])
+      connection.close()
+    },
+  }
+}
+export type Store = ReturnType<typeof createStore>
+
+const LEASE_GRACE_MS = 1000
+
+const outcomeOf = (script: Script, answer: unknown): StoreOutcome => {
+  const [kind] = Array.isArray(answer) ? answer : []
+  if (script === 'claim') return kind === 'won' || kind === 'held' ? kind : 'hit'
+  if (script === 'take') return kind === 'granted' ? 'granted' : 'queued'
+  return script === 'settle' ? 'settled' : 'ok'
+}
