@@ -21,7 +21,10 @@ local least = tonumber(ARGV[4])
 local width = #KEYS / rows
 local fields = (#ARGV - 5) / rows
 local flushed = {}
-local function split(text)
+-- what somebody else has put there is not there
+local function read(key)
+  local text = redis.pcall('GET', key)
+  if type(text) ~= 'string' then return end
   local colon = string.find(text, ':', 1, true)
   if colon then return tonumber(string.sub(text, 1, colon - 1)), string.sub(text, colon + 1) end
 end
@@ -34,14 +37,14 @@ for row = 1, rows do
   end
   flushed[row] = since
   if least then
-    local made, sealed = split(redis.call('GET', KEYS[at + 1]) or '')
+    local made, sealed = read(KEYS[at + 1])
     if made and made > since then
       local life = redis.call('PTTL', KEYS[at + 1])
       if life > least then return {'value', row, life, tostring(made), sealed} end
     end
     local any = tonumber(redis.call('HGET', KEYS[at + 3], 'any') or 0)
     for i = 4, width do
-      made, sealed = split(redis.call('GET', KEYS[at + i]) or '')
+      made, sealed = read(KEYS[at + i])
       if made and made > any then
         return {'refused', row, i - 3, redis.call('PTTL', KEYS[at + i]), tostring(made), sealed}
       end
@@ -49,7 +52,7 @@ for row = 1, rows do
   end
 end
 for row = 1, rows do
-  local made, rest = split(redis.call('GET', KEYS[(row - 1) * width + 2]) or '')
+  local made, rest = read(KEYS[(row - 1) * width + 2])
   if made and made > flushed[row] and (string.sub(rest, 1, 1) ~= 'p' or ARGV[5] == 'p') then return {'held'} end
 end
 for row = 1, rows do

@@ -32,12 +32,11 @@ export const createSharedPlan = (options: SharedPlanOptions): SharedPlan => {
   let ownFullAt = 0 // when this replica's own share is whole again
   let last: Promise<unknown> = Promise.resolve()
 
-  const bucket = (): readonly string[] => sealer().names('plan', JSON.stringify([origin, identityOf(credential)]))
-
   const acquire = async (burst: number, intervalMs: number): Promise<Permit> => {
     const lease = randomUUID()
     for (;;) {
-      const answer = await ask('quota', 'take', bucket(), [leaseMs, burst, intervalMs, replica, lease])
+      const names = sealer().names('plan', JSON.stringify([origin, identityOf(credential)]))
+      const answer = await ask('quota', 'take', names, [leaseMs, burst, intervalMs, replica, lease])
       if (!answer) {
         const own = ownPermit(burst, intervalMs)
         if (own) return own
@@ -46,7 +45,7 @@ export const createSharedPlan = (options: SharedPlanOptions): SharedPlan => {
         const rate = told === '' ? undefined : Number(told)
         if (kind === 'granted') {
           freeAt = 0
-          return sharedPermit(lease, String(number), rate, burst, intervalMs)
+          return sharedPermit(names, lease, String(number), rate, burst, intervalMs)
         }
         freeAt = now() + Number(number)
       }
@@ -55,6 +54,7 @@ export const createSharedPlan = (options: SharedPlanOptions): SharedPlan => {
   }
 
   const sharedPermit = (
+    names: readonly string[],
     lease: string,
     granted: string,
     told: number | undefined,
@@ -63,7 +63,7 @@ export const createSharedPlan = (options: SharedPlanOptions): SharedPlan => {
   ): Permit => {
     const settle = (outcome: string, rate: number | undefined, intervalMs: number): void => {
       const args = [leaseMs, burst, intervalMs, lease, granted, outcome, rate ?? '', options.random()]
-      void ask('quota', 'settle', bucket(), args)
+      void ask('quota', 'settle', names, args)
     }
     return {
       told,

@@ -61,6 +61,7 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
   ): Promise<MintResult> => {
     const who = identityOf(order.credential)
     let anew = false // what the store holds will not do
+    let told = false
     for (let n = 0; ; n += 1) {
       const claim = await claimFor(order, who, circumstances, anew)
       switch (claim.kind) {
@@ -76,7 +77,8 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
           return mintForAll(order, who, claim.since, circumstances, mint)
         case 'unreadable':
         case 'unfit':
-          if (claim.kind === 'unreadable') options.onUnreadable()
+          if (claim.kind === 'unreadable' && !told) options.onUnreadable()
+          told ||= claim.kind === 'unreadable'
           anew = true
           break
         case 'held':
@@ -174,14 +176,16 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
   }
 
   const tellRefusal = (order: Order, who: string, since: string, lock: Lock, refusal: Refused): void => {
+    const reach = reachOf(refusal)
     const lifeMs = lifeOf(refusal)
-    if (lifeMs === 0) {
+    // of a managed seller other replicas have other access tokens, which may fare better
+    if (lifeMs === 0 || (reach === 'credential' && 'managed' in order.credential)) {
       tell(lock, 'release')
       return
     }
     const { status, code, message, details, requestId, answer } = refusal
     const kept: Refused = { kind: 'refused', status, code, message, details, requestId, answer }
-    const names = [sealer().names('refusal', refusalKey(reachOf(refusal), order, who))]
+    const names = [sealer().names('refusal', refusalKey(reach, order, who))]
     tell(lock, 'put', { names, text: JSON.stringify(kept), since, lifeMs })
   }
 

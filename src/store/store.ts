@@ -1,5 +1,6 @@
 /** What replicas share, put together: RDTs and refusals, usage plans, flushes. Readiness and calls do not depend on it. */
 import { randomUUID } from 'node:crypto'
+import { createExpiringMap } from '../expiring-map.ts'
 import { createBreaker } from '../rdt/breaker.ts'
 import type { Fleet, SharedPlan } from '../rdt/fleet.ts'
 import type { Seller } from '../rdt/minter.ts'
@@ -61,6 +62,7 @@ const BEAT_MS = 1000
 const REPLICA_MS = 10_000 // one that was silent for so long is counted no more
 const FIRST_ANSWER_MS = 1000
 const LONGEST_PAUSE_MS = 5000
+const PLANS = 1000
 const ALL = '' // no operation is named so
 
 export const createStore = (options: StoreOptions) => {
@@ -70,6 +72,7 @@ export const createStore = (options: StoreOptions) => {
   let sealer = createSealer(options.secrets.keys)
   let replicas = 0
   let startedAtStore: number | undefined // by the store's clock
+  const plans = createExpiringMap<SharedPlan>({ maxEntries: PLANS, now })
   const untold = new Set<string>() // flushes
   const known = new Map<string, number>() // flush field → when, by the store's clock
 
@@ -161,8 +164,12 @@ export const createStore = (options: StoreOptions) => {
 
   return {
     fleet: rdts.fleet as Fleet,
-    planOf: ({ origin, credential }: Seller): SharedPlan =>
-      createSharedPlan({
+    /** The same one for a seller whose desk was forgotten: what it has used of its share while alone was not. */
+    planOf: ({ origin, credential }: Seller): SharedPlan => {
+      const key = JSON.stringify([origin, credential.id])
+      const known = plans.get(key)
+      if (known) return known
+      const plan = createSharedPlan({
         ask,
         sealer: () => sealer,
         replica,
@@ -172,7 +179,10 @@ export const createStore = (options: StoreOptions) => {
         share,
         now,
         random,
-      }),
+      })
+      plans.set(key, plan)
+      return plan
+    },
     /** Has all replicas drop their RDTs of the operation, or all; as soon as the store is in reach. */
     flush: (operation: string | undefined): void => {
       untold.add(operation ?? ALL)
