@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
@@ -83,6 +83,28 @@ test('print-config prints YAML that serve takes, the same configuration again', 
     assert.ok(printed.ok && original.ok)
     assert.deepEqual(printed.config, original.config)
   }
+})
+
+test('a password of the store is in no output of any command, where it belongs and where it does not', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'rdt-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const passwordFile = path.join(folder, 'password')
+  writeFileSync(passwordFile, 'CANARY\n', { mode: 0o600 })
+  const key = readFileSync(path.join(FIXTURES, 'secrets/store-key'), 'utf8').trim()
+  const file = path.join(folder, 'sidecar.yaml')
+  const codes = async (url: string, more: readonly string[][] = []) => {
+    writeFileSync(
+      file,
+      JSON.stringify({ store: { url, passwordFile, keyFile: path.join(FIXTURES, 'secrets/store-key') } }),
+    )
+    const commands = [['print-config'], ['check-config'], ['explain', 'GET', '/sellers/v1/x'], ...more]
+    const ends = await Promise.all(commands.map((args) => run(t, [...args, '--config', file])))
+    for (const { out, err } of ends) assert.ok(!/CANARY/.test(out + err) && !(out + err).includes(key), out + err)
+    return ends.map(({ code }) => code)
+  }
+  assert.deepEqual(await codes('rediss://sidecar@127.0.0.1'), [0, 0, 0])
+  assert.deepEqual(await codes('rediss://sidecar:CANARY@127.0.0.1', [['serve']]), [2, 2, 2, 2])
+  assert.deepEqual(await codes('rediss://127.0.0.1/0?password=CANARY', [['serve']]), [2, 2, 2, 2])
 })
 
 test('explain tells operation, resource, data elements and why', async (t) => {

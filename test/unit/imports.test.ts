@@ -48,6 +48,7 @@ const PURE = [
   'proxy/own-errors.ts',
   'config/changes.ts',
   'config/contradictions.ts',
+  'config/store-url.ts',
   'telemetry/call.ts',
   'telemetry/words.ts',
 ]
