@@ -76,8 +76,8 @@ export const createBroker = (options: BrokerOptions) => {
     }
     const ask = () => minter.mint(order)
     const circumstances: Circumstances = {
+      renewed: renewing?.rdt.token,
       leastLifeMs: renewing ? renewing.usableUntil - now() : 0,
-      hasTime: renewing !== undefined,
       stale: () => flight.stale === true,
     }
     const mint = async (): Promise<MintResult> => {

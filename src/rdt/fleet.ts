@@ -13,10 +13,10 @@ export type Fleet = {
 }
 
 export type Circumstances = {
-  /** One with no more usable life left will not do, in milliseconds: it is the one that is to be renewed. */
+  /** The RDT that is to be renewed, if one is: nobody waits for another, so nobody else need wait for that mint. */
+  readonly renewed: string | undefined
+  /** Usable life that it has left, in milliseconds: one with less will not do either. */
   readonly leastLifeMs: number
-  /** A renewal: nobody waits for it, so nobody else need wait for its mint. */
-  readonly hasTime: boolean
   /** It must not be told: what was asked for is not what would be asked for now. */
   readonly stale: () => boolean
 }

@@ -3,7 +3,7 @@
  * rejects; a store that fails is left alone for a while.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { Redis } from 'ioredis'
+import { Redis, ReplyError } from 'ioredis'
 import type { Breaker } from '../rdt/breaker.ts'
 import { SCRIPTS, type Script } from './scripts.ts'
 
@@ -40,6 +40,7 @@ const SILENT_MS = 5000
 export const createConnection = ({ address, timeoutMs, breaker, onLost, onFound }: ConnectionOptions) => {
   let lastError = 'connecting'
   let reachable: boolean | undefined // until the first answer, or the first failure, nobody knows
+  let refusing = false // it is there, but answers with errors
   let closed = false
 
   const redis = new Redis({
@@ -73,6 +74,8 @@ export const createConnection = ({ address, timeoutMs, breaker, onLost, onFound 
     first.resolve()
   }
   redis.on('ready', () => {
+    lastError = 'closed'
+    if (refusing) return
     breaker.answered()
     found()
   })
@@ -91,12 +94,15 @@ export const createConnection = ({ address, timeoutMs, breaker, onLost, onFound 
       if (redis.status !== 'ready' || !breaker.admits()) return { failure: 'skipped' }
       try {
         const answer = await commands[nameOf(script)]?.call(redis, keys.length, ...keys, ...args)
+        refusing = false
         breaker.answered()
         found()
         return { answer }
       } catch (error) {
         breaker.failed()
+        refusing = error instanceof ReplyError
         const code = codeOf(error)
+        if (refusing) lastError = code
         if (breaker.openForMs() > 0) lost(code)
         return { failure: code === TIMED_OUT ? 'timeout' : 'error' }
       }

@@ -10,16 +10,17 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 /**
  * Row: value, lock, flushes, refusals (of the credential, of the operation, of the resource).
- * Arguments: number of rows, replica, lock's life, least life of a value ('none' will do: ask anew), `p` where the mint has time,
- * then the flush fields of its operations, as many a row.
+ * Arguments: number of rows, replica, lock's life, least life of a value, `p` where the mint has time, the moment since which alone
+ * it will do, then the flush fields of its operations, as many a row.
  * Answers: {value, row, life, since, sealed}, {refused, row, which, life, since, sealed}, {held}, {won, now}.
  * What was there at the time of a flush, or before, does not count.
  */
 const CLAIM = `${NOW}
 local rows = tonumber(ARGV[1])
 local least = tonumber(ARGV[4])
+local newer = tonumber(ARGV[6])
 local width = #KEYS / rows
-local fields = (#ARGV - 5) / rows
+local fields = (#ARGV - 6) / rows
 local flushed = {}
 -- what somebody else has put there is not there
 local function read(key)
@@ -31,23 +32,21 @@ end
 for row = 1, rows do
   local at = (row - 1) * width
   local since = 0
-  local first = 5 + (row - 1) * fields
+  local first = 6 + (row - 1) * fields
   for i = first + 1, first + fields do
     since = math.max(since, tonumber(redis.call('HGET', KEYS[at + 3], ARGV[i]) or 0))
   end
   flushed[row] = since
-  if least then
-    local made, sealed = read(KEYS[at + 1])
-    if made and made > since then
-      local life = redis.call('PTTL', KEYS[at + 1])
-      if life > least then return {'value', row, life, tostring(made), sealed} end
-    end
-    local any = tonumber(redis.call('HGET', KEYS[at + 3], 'any') or 0)
-    for i = 4, width do
-      made, sealed = read(KEYS[at + i])
-      if made and made > any then
-        return {'refused', row, i - 3, redis.call('PTTL', KEYS[at + i]), tostring(made), sealed}
-      end
+  local made, sealed = read(KEYS[at + 1])
+  if made and made > math.max(since, newer) then
+    local life = redis.call('PTTL', KEYS[at + 1])
+    if life > least then return {'value', row, life, string.format('%.0f', made), sealed} end
+  end
+  local any = tonumber(redis.call('HGET', KEYS[at + 3], 'any') or 0)
+  for i = 4, width do
+    made, sealed = read(KEYS[at + i])
+    if made and made > math.max(any, newer) then
+      return {'refused', row, i - 3, redis.call('PTTL', KEYS[at + i]), string.format('%.0f', made), sealed}
     end
   end
 end

@@ -45,8 +45,9 @@ const ELSEWHERE = { failed: 'the replica that asks for it has not been answered 
 type Claim =
   | { readonly kind: 'rdt'; readonly rdt: Rdt }
   | { readonly kind: 'refused'; readonly refusal: Refused; readonly lifeMs: number }
-  | { readonly kind: 'held' | 'unfit' | 'unreadable' | 'alone' }
-  | { readonly kind: 'won'; readonly since: string }
+  | { readonly kind: 'held' | 'alone' }
+  /** `since`: by the store's clock. */
+  | { readonly kind: 'won' | 'unfit' | 'unreadable'; readonly since: string }
 
 export const createSharedRdts = (options: SharedRdtsOptions) => {
   const { ask, sealer, replica, refusals, renewal, now } = options
@@ -60,10 +61,9 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
     mint: () => Promise<MintResult>,
   ): Promise<MintResult> => {
     const who = identityOf(order.credential)
-    let anew = false // what the store holds will not do
-    let told = false
+    let newerThan = '0' // what the store has held for so long will not do
     for (let n = 0; ; n += 1) {
-      const claim = await claimFor(order, who, circumstances, anew)
+      const claim = await claimFor(order, who, circumstances, newerThan)
       switch (claim.kind) {
         case 'rdt':
           return { kind: 'minted', rdt: claim.rdt, elsewhere: true }
@@ -76,13 +76,13 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
           if (n > 0) order.onProgress('throttled')
           return mintForAll(order, who, claim.since, circumstances, mint)
         case 'unreadable':
+          options.onUnreadable()
+          newerThan = claim.since
+          break
         case 'unfit':
-          if (claim.kind === 'unreadable' && !told) options.onUnreadable()
-          told ||= claim.kind === 'unreadable'
-          anew = true
+          newerThan = claim.since
           break
         case 'held':
-          anew = false
           order.onProgress(ELSEWHERE)
           await delay(Math.min(FIRST_PAUSE_MS * 2 ** n, LONGEST_PAUSE_MS) * (0.5 + options.random() / 2))
           if (!order.wanted()) return UNWANTED
@@ -93,8 +93,8 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
   const claimFor = async (
     order: Order,
     who: string,
-    { leastLifeMs, hasTime }: Circumstances,
-    anew: boolean,
+    { leastLifeMs, renewed }: Circumstances,
+    newerThan: string,
   ): Promise<Claim> => {
     const { names } = sealer()
     const columns = [
@@ -106,9 +106,9 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
     const fields = options.fieldsOf(order.need)
     const rows = fields.length
     const keys = fields.flatMap((_, row) => columns.map((column) => column[row] ?? ''))
-    const least = anew ? 'none' : Math.ceil(leastLifeMs + renewal.expiryMarginMs)
+    const least = Math.ceil(leastLifeMs + renewal.expiryMarginMs)
     const sentAt = now()
-    const asked = [rows, replica, LOCK_MS, least, hasTime ? 'p' : '', ...fields.flat()]
+    const asked = [rows, replica, LOCK_MS, least, renewed ? 'p' : '', newerThan, ...fields.flat()]
     const answer = await ask('claim', 'claim', keys, asked)
     if (!answer) return { kind: 'alone' }
     const [kind, ...rest] = answer as readonly (string | number)[]
@@ -119,11 +119,12 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
     const name = columns[kind === 'refused' ? 2 + Number(rest[1]) : 0]?.[row]
     const text = sealer().open(row, `${name} ${since}`, String(sealed))
     const value = text === undefined ? undefined : parseJson(text)
-    if (!value) return { kind: 'unreadable' }
+    if (!value) return { kind: 'unreadable', since: String(since) }
     if (kind === 'refused') return { kind, refusal: value as Refused, lifeMs: Number(lifeMs) }
     const rdt = rdtIn(value as Kept, sentAt, Number(lifeMs))
-    const fits = !rejected.get(rdt.token) && (!order.need.exact || rdt.resources === order.need.resources.length)
-    return fits ? { kind: 'rdt', rdt } : { kind: 'unfit' }
+    const opensMore = order.need.exact && rdt.resources !== order.need.resources.length
+    const unfit = opensMore || rdt.token === renewed || rejected.get(rdt.token)
+    return unfit ? { kind: 'unfit', since: String(since) } : { kind: 'rdt', rdt }
   }
 
   const rdtIn = ({ token, resources, lifeMs }: Kept, at: number, leftMs: number): Rdt => {
@@ -141,10 +142,10 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
     order: Order,
     who: string,
     since: string,
-    { hasTime, stale }: Circumstances,
+    { renewed, stale }: Circumstances,
     mint: () => Promise<MintResult>,
   ): Promise<MintResult> => {
-    const lock = { names: lockNames(order, who), holds: `${since}:${hasTime ? 'p' : ''} ${replica}` }
+    const lock = { names: lockNames(order, who), holds: `${since}:${renewed ? 'p' : ''} ${replica}` }
     const mintedFrom = now()
     locks.add(lock)
     try {
