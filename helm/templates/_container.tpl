@@ -23,6 +23,9 @@
     {{- with include "rdt-sidecar.managedEnv" . | fromYamlArray }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
+    {{- with include "rdt-sidecar.storeEnv" . | fromYamlArray }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
     {{- with .Values.env }}
     {{- toYaml . | nindent 4 }}
     {{- end }}

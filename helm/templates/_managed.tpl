@@ -5,6 +5,7 @@
 {{- $names := list -}}
 {{- range .Values.secrets }}{{ $names = append $names .name }}{{ end -}}
 {{- range list .Values.tls.secretName .Values.tls.clientCaSecretName }}{{ if . }}{{ $names = append $names . }}{{ end }}{{ end -}}
+{{- range list .Values.store.key .Values.store.password .Values.store.ca }}{{ with .secretName }}{{ $names = append $names . }}{{ end }}{{ end -}}
 {{- $names | uniq | toJson -}}
 {{- end -}}
 
@@ -166,6 +167,7 @@
 {{- $names := include "rdt-sidecar.secretNames" . | fromJsonArray -}}
 {{- $files := dict -}}
 {{- range $key, $file := dig "tls" dict $config }}{{ $_ := set $files (printf "tls.%s" $key) $file }}{{ end -}}
+{{- range $key := list "keyFile" "passwordFile" "caFile" }}{{ $_ := set $files (printf "store.%s" $key) (dig "store" $key "" $config) }}{{ end -}}
 {{- $_ := set $files "auth.callerTokenFile" (dig "auth" "callerTokenFile" "" $config) -}}
 {{- range $i, $caller := dig "auth" "callers" list $config }}{{ $_ := set $files (printf "auth.callers.%d.tokenFile" $i) $caller.tokenFile }}{{ end -}}
 {{- range $i, $seller := $config.sellers -}}

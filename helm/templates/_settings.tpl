@@ -29,6 +29,7 @@ sockets: {{ $sockets | toJson }}
 {{- include "rdt-sidecar.checkPorts" (append $settings.ports $settings.adminPort) -}}
 {{- include "rdt-sidecar.checkTls" . -}}
 {{- include "rdt-sidecar.checkCallers" . -}}
+{{- include "rdt-sidecar.checkStore" . -}}
 {{- include "rdt-sidecar.checkFiles" . -}}
 {{- include "rdt-sidecar.checkEnv" .Values.env -}}
 {{- if .Values.existingConfigMap.name }}{{ include "rdt-sidecar.checkUnread" (.Values.config | default dict) }}{{ end -}}
@@ -120,14 +121,18 @@ sockets: {{ $sockets | toJson }}
 {{- if regexMatch "^SIDECAR_AUTH_(CALLER_TOKEN_FILE|CREATE_CALLER_TOKEN_FILE|CALLERS|INSECURE_ALLOW_ANONYMOUS|HOSTS)$" .name -}}
 {{- fail (printf "env: the chart must know %s: set callerToken, or the key in config" .name) -}}
 {{- end -}}
+{{- if regexMatch "^SIDECAR_STORE_(URL|KEY_FILE|PASSWORD_FILE|CA_FILE|INSECURE_PLAINTEXT)$" .name -}}
+{{- fail (printf "env: the chart must know %s: set store, or the key in config" .name) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
 {{/* What is read from an existing ConfigMap, and not from here. */}}
 {{- define "rdt-sidecar.checkUnread" -}}
 {{- $none := "config.%s: has no effect beside existingConfigMap, whose file is used" -}}
-{{- range $key, $_ := omit . "host" "port" "socketPath" "listeners" "insecureListen" "tls" "auth" "admin" "drain" -}}
+{{- range $key, $_ := omit . "host" "port" "socketPath" "listeners" "insecureListen" "tls" "auth" "store" "admin" "drain" -}}
 {{- fail (printf $none $key) -}}
 {{- end -}}
+{{- range $key, $_ := omit (dig "store" dict .) "url" }}{{ fail (printf $none (printf "store.%s" $key)) }}{{ end -}}
 {{- range $key, $_ := omit (dig "auth" dict .) "hosts" }}{{ fail (printf $none (printf "auth.%s" $key)) }}{{ end -}}
 {{- end -}}

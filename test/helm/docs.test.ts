@@ -4,9 +4,9 @@ import path from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
 import { needs } from '../support/tools.ts'
-import { notes, parentChart, render, scratchFile } from './chart.ts'
+import { notes, parentChart, render, scratchFile, the } from './chart.ts'
 import { problemsOf } from './kubernetes.ts'
-import { looseEnds, type Pod, podsOf, sidecarOf } from './pods.ts'
+import { envOf, looseEnds, type Pod, podsOf, sidecarOf } from './pods.ts'
 
 // The examples of docs/kubernetes.md.
 
@@ -70,6 +70,21 @@ test('the divided plan is one that the notes do not warn of', { skip }, () => {
   assert.doesNotMatch(
     notes({ ...parse(block('standalone.yaml')), ...more, config: { ...config, insecureListen: true } }),
     /WARNING/,
+  )
+})
+
+test('the store of the page is one that standalone pods can have, behind a NetworkPolicy', { skip }, async () => {
+  const { mode, image, config: own, networkPolicy: callers } = parse(block('standalone.yaml'))
+  const { store, config, networkPolicy } = parse(block('store.yaml'))
+  const values = { mode, image, store, config: { ...own, ...config }, networkPolicy: { ...callers, ...networkPolicy } }
+  const objects = render(values, { release: 'tokens' })
+  for (const object of objects) assert.deepEqual(await problemsOf(object), [])
+  assert.deepEqual(the(objects, 'NetworkPolicy').spec.egress.at(-1).ports, [{ protocol: 'TCP', port: 6380 }])
+  const files = ['key', 'password', 'ca.crt'].map((name) => `/etc/rdt-sidecar/secrets/rdt-store/${name}`)
+  const named = Object.values(envOf(sidecarOf(podsOf(objects)[0] as Pod)))
+  assert.deepEqual(
+    named.filter((value) => value.startsWith('/etc/rdt-sidecar/secrets/')),
+    files,
   )
 })
 

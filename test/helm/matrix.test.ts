@@ -84,7 +84,11 @@ for (const file of FILES) {
         return [secret.secretName, mountPath, readOnly]
       })
       const { secretName, clientCaSecretName } = values.tls ?? {}
-      const named = [...(values.secrets ?? []).map(({ name }: Rendered) => name), secretName, clientCaSecretName]
+      const { key, password, ca } = values.store ?? {}
+      const named = [
+        ...(values.secrets ?? []).map(({ name }: Rendered) => name),
+        ...[secretName, clientCaSecretName, key?.secretName, password?.secretName, ca?.secretName],
+      ]
       const expected = [...new Set(named.filter(Boolean))].map((name) => [
         name,
         `/etc/rdt-sidecar/secrets/${name}`,

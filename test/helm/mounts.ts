@@ -12,8 +12,14 @@ import { envOf, type Pod, sidecarOf } from './pods.ts'
 
 let count = 0
 
-/** What the files of Secrets hold here: the simulator's application and one of its sellers. */
-const SECRETS = { 'client-secret': 'simulated-secret', 'refresh-token': 'Atzr|seller-a' }
+/** What the files of Secrets hold here: the simulator's application and one of its sellers, a store's key and password. */
+const SECRETS = {
+  'client-secret': 'simulated-secret',
+  'refresh-token': 'Atzr|seller-a',
+  key: Buffer.alloc(32, 'key').toString('base64'),
+  password: 'password-of-redis',
+  'redis.password': 'password-of-redis',
+}
 /** What callers show whose token is in this Secret. */
 export const callerTokenOf = (secretName: string): string => `caller-token-of-${secretName}`
 
