@@ -91,7 +91,7 @@ test('alerts, dashboard and runbook ask for metrics that there are; and no metri
 })
 
 // Of the labels whose values are there from the start.
-const CLOSED = ['outcome', 'trigger', 'reason', 'result', 'route', 'secret']
+const CLOSED = ['outcome', 'trigger', 'reason', 'result', 'route', 'secret', 'operation']
 
 test('every label value that is asked for exists', async (t) => {
   const pair = await startManaged(t)

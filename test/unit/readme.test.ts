@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { rootCertificates } from 'node:tls'
 import { parse } from 'yaml'
 import { LIVE_KEYS } from '../../src/config/changes.ts'
 import { loadConfig } from '../../src/config/load.ts'
@@ -42,16 +44,19 @@ test('the README names every error of ours', () => {
   for (const name of ERROR_NAMES) assert.ok(readme.includes(`\`${name}\``), name)
 })
 
-/** An example of a page, loaded as it stands, but for the files of secrets that it names: each is there, in a folder of the test. */
-const exampleOf = (t: TestContext, page: string, name: string) => {
+/**
+ * An example of a page, loaded as it stands, but for the files of secrets that it names: each is there, in a folder of the test, with
+ * something in it, or with what `contents` has for that file.
+ */
+const exampleOf = (t: TestContext, page: string, name: string, contents: Readonly<Record<string, string>> = {}) => {
   const folder = mkdtempSync(path.join(tmpdir(), 'rdt-'))
   t.after(() => rmSync(folder, { recursive: true }))
   const text = readFileSync(path.join(ROOT, page), 'utf8')
   const [, yaml = ''] = text.match(new RegExp(`\`\`\`yaml\\n(# ${name}[\\s\\S]*?)\`\`\``)) ?? []
   assert.ok(yaml, `${page}: ${name}`)
-  for (const [, secret = ''] of yaml.matchAll(/File: (\/run\/secrets\/[\w/-]+)/g)) {
+  for (const [, secret = ''] of yaml.matchAll(/File: (\/run\/secrets\/[\w/.-]+)/g)) {
     mkdirSync(path.join(folder, path.dirname(secret)), { recursive: true })
-    writeFileSync(path.join(folder, secret), `secret-of${secret}\n`, { mode: 0o600 })
+    writeFileSync(path.join(folder, secret), contents[path.basename(secret)] ?? `secret-of${secret}\n`, { mode: 0o600 })
   }
   const file = path.join(folder, name)
   writeFileSync(file, yaml.replaceAll(' /run/', ` ${folder}/run/`))
@@ -84,5 +89,15 @@ test('the example file of docs/security.md is a good configuration', (t) => {
       ['labels', ['shop-eu'], 2, 1],
       ['catalogue', undefined, 1, 1],
     ],
+  )
+})
+
+test('the example file of docs/store.md is a good configuration', (t) => {
+  const key = randomBytes(32).toString('base64')
+  const { store } = exampleOf(t, 'docs/store.md', 'store.yaml', { key, 'ca.crt': rootCertificates[0] ?? '' })
+  assert.deepEqual([store?.host, store?.port, store?.username, store?.tls], ['redis.example.com', 6380, 'rdt', true])
+  assert.deepEqual(
+    store?.keys.map((one) => one.reveal()),
+    [key],
   )
 })
