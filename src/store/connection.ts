@@ -27,7 +27,7 @@ export type ConnectionOptions = {
   /** Longest wait for an answer, in milliseconds. */
   readonly timeoutMs: number
   readonly breaker: Breaker
-  /** `code`: what the store, or the system, calls it. */
+  /** `code`: what the store, or the system, calls it; each once, until it is found again. */
   readonly onLost: (code: string) => void
   readonly onFound: () => void
 }
@@ -38,7 +38,8 @@ const LONGEST_PAUSE_MS = 2000
 const SILENT_MS = 5000
 
 export const createConnection = ({ address, timeoutMs, breaker, onLost, onFound }: ConnectionOptions) => {
-  let lastError = 'connecting'
+  let lastError = CLOSED
+  const told = new Set<string>() // codes, since it was lost
   let reachable: boolean | undefined // until the first answer, or the first failure, nobody knows
   let refusing = false // it is there, but answers with errors
   let closed = false
@@ -62,25 +63,28 @@ export const createConnection = ({ address, timeoutMs, breaker, onLost, onFound 
 
   const first = Promise.withResolvers<void>()
   const lost = (code: string): void => {
-    if (reachable === false || closed) return
     reachable = false
     first.resolve()
+    if (closed || told.has(code)) return
+    told.add(code)
     onLost(code)
   }
   const found = (): void => {
     if (reachable === true) return
     if (reachable === false) onFound()
     reachable = true
+    told.clear()
     first.resolve()
   }
   redis.on('ready', () => {
-    lastError = 'closed'
+    lastError = CLOSED
     if (refusing) return
     breaker.answered()
     found()
   })
   redis.on('error', (error: Error) => {
     lastError = codeOf(error)
+    if (reachable === false) lost(lastError) // why it does not come back
   })
   redis.on('close', () => lost(lastError))
 
@@ -139,6 +143,7 @@ const optionsOf = ({ host, port, tls, username, db, password, ca }: StoreAddress
   tls: tls ? { minVersion: 'TLSv1.2' as const, ...(ca !== undefined && { ca }) } : undefined,
 })
 
+const CLOSED = 'closed'
 const TIMED_OUT = 'ETIMEDOUT'
 
 /** The store's own word for an error (`OOM`, `WRONGPASS`), or the system's. Never its text, which may quote what was sent. */

@@ -12,7 +12,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
  * Row: value, lock, flushes, refusals (of the credential, of the operation, of the resource).
  * Arguments: number of rows, replica, lock's life, least life of a value, `p` where the mint has time, the moment since which alone
  * it will do, then the flush fields of its operations, as many a row.
- * Answers: {value, row, life, since, sealed}, {refused, row, which, life, since, sealed}, {held}, {won, now}.
+ * Answers: {won, now}, {held}, or {value or refused, row, column, life, age, since, sealed}.
  * What was there at the time of a flush, or before, does not count.
  */
 const CLAIM = `${NOW}
@@ -40,13 +40,13 @@ for row = 1, rows do
   local made, sealed = read(KEYS[at + 1])
   if made and made > math.max(since, newer) then
     local life = redis.call('PTTL', KEYS[at + 1])
-    if life > least then return {'value', row, life, string.format('%.0f', made), sealed} end
+    if life > least then return {'value', row, 1, life, now - made, string.format('%.0f', made), sealed} end
   end
   local any = tonumber(redis.call('HGET', KEYS[at + 3], 'any') or 0)
   for i = 4, width do
     made, sealed = read(KEYS[at + i])
     if made and made > math.max(any, newer) then
-      return {'refused', row, i - 3, redis.call('PTTL', KEYS[at + i]), string.format('%.0f', made), sealed}
+      return {'refused', row, i, redis.call('PTTL', KEYS[at + i]), now - made, string.format('%.0f', made), sealed}
     end
   end
 end

@@ -96,7 +96,7 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
     { leastLifeMs, renewed }: Circumstances,
     newerThan: string,
   ): Promise<Claim> => {
-    const { names } = sealer()
+    const { names, open } = sealer()
     const columns = [
       names('rdt', keyOf(order.origin, who, order.need)),
       lockNames(order, who),
@@ -114,17 +114,18 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
     const [kind, ...rest] = answer as readonly (string | number)[]
     if (kind === 'won') return { kind, since: String(rest[0]) }
     if (kind === 'held') return { kind }
-    const row = Number(rest[0]) - 1
-    const [lifeMs, since, sealed] = rest.slice(-3)
-    const name = columns[kind === 'refused' ? 2 + Number(rest[1]) : 0]?.[row]
-    const text = sealer().open(row, `${name} ${since}`, String(sealed))
+    const [row = 0, column = 0, lifeMs = 0, ageMs = 0] = rest.map(Number)
+    const [since = '', sealed = ''] = rest.slice(-2).map(String)
+    const text = open(row - 1, `${columns[column - 1]?.[row - 1]} ${since}`, sealed)
     const value = text === undefined ? undefined : parseJson(text)
-    if (!value) return { kind: 'unreadable', since: String(since) }
-    if (kind === 'refused') return { kind, refusal: value as Refused, lifeMs: Number(lifeMs) }
-    const rdt = rdtIn(value as Kept, sentAt, Number(lifeMs))
+    if (!value) return { kind: 'unreadable', since }
+    if (kind === 'refused') return { kind, refusal: value as Refused, lifeMs }
+    // the store's word for how long it lives is not taken alone: since when it has lived is sealed with it
+    const leftMs = Math.min(lifeMs, (value as Kept).lifeMs - ageMs)
+    const rdt = rdtIn(value as Kept, sentAt, leftMs)
     const opensMore = order.need.exact && rdt.resources !== order.need.resources.length
-    const unfit = opensMore || rdt.token === renewed || rejected.get(rdt.token)
-    return unfit ? { kind: 'unfit', since: String(since) } : { kind: 'rdt', rdt }
+    const unfit = leftMs <= least || opensMore || rdt.token === renewed || rejected.get(rdt.token)
+    return unfit ? { kind: 'unfit', since } : { kind: 'rdt', rdt }
   }
 
   const rdtIn = ({ token, resources, lifeMs }: Kept, at: number, leftMs: number): Rdt => {
