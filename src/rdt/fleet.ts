@@ -24,21 +24,24 @@ export type Circumstances = {
 /** One usage plan that replicas draw on together. */
 export type SharedPlan = {
   /** This replica's next permit, in its turn; or, while the store is out of reach, one of its own share. Never rejects. */
-  readonly permit: (burst: number, intervalMs: number) => Promise<Permit>
+  readonly permit: (drawing: Drawing) => Promise<Permit>
   /** Milliseconds until the next permit, as was last heard; 0 where there was no wait. */
   readonly waitMs: () => number
 }
 
-export type Permit = {
+export type Drawing = {
+  readonly burst: number
+  /** Between two permits, by the rate that is known so far. */
+  readonly intervalMs: () => number
   /** The rate a second that Amazon has named, to whomever of the replicas. */
-  readonly told: number | undefined
+  readonly onRate: (told: number) => void
+}
+
+export type Permit = {
   /** Others see to the waiting after a 429: it is the whole fleet's. */
   readonly shared: boolean
   /** Nobody wanted it. */
   readonly unused: () => void
-  readonly answered: (outcome: {
-    readonly throttled: boolean
-    readonly told: number | undefined
-    readonly intervalMs: number
-  }) => void
+  /** `told`: the rate a second that Amazon has named, if it has. */
+  readonly answered: (outcome: { readonly throttled: boolean; readonly told: number | undefined }) => void
 }

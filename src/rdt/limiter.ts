@@ -90,14 +90,12 @@ export const createLimiter = ({ ratePerSecond, burst, now, random, shared, onFul
     for (let i = 0; i < left; i += 1) giveBackInTurn()
   }
 
-  const learnRate = (told: number | undefined): void => {
-    if (told !== undefined) rate = learnedRate(ratePerSecond, told)
+  const onRate = (told: number): void => {
+    rate = learnedRate(ratePerSecond, told)
   }
   const learn = async ({ kind, ratePerSecond: told }: Answered, permit: Permit | undefined): Promise<void> => {
-    learnRate(told)
-    const throttled = kind === 'throttled'
-    permit?.answered({ throttled, told, intervalMs: intervalMs() })
-    if (!throttled) throttledInARow = 0
+    if (told !== undefined) onRate(told)
+    if (kind !== 'throttled') throttledInARow = 0
     else if (!permit?.shared) await backOff()
   }
 
@@ -105,18 +103,19 @@ export const createLimiter = ({ ratePerSecond, burst, now, random, shared, onFul
     <T extends Answered>(mint: () => Promise<T>, wanted: () => boolean) =>
     async (): Promise<T | typeof NOT_WANTED> => {
       outstanding += 1
-      const permit = shared && (await shared.permit(burst, intervalMs()))
-      learnRate(permit?.told)
+      const permit = shared && (await shared.permit({ burst, intervalMs, onRate }))
       if (!wanted()) {
         permit?.unused()
         giveBack()
         return NOT_WANTED
       }
+      let answer: T | undefined
       try {
-        const answer = await mint()
+        answer = await mint()
         await learn(answer, permit)
         return answer
       } finally {
+        permit?.answered({ throttled: answer?.kind === 'throttled', told: answer?.ratePerSecond })
         giveBackInTurn()
       }
     }

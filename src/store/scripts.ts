@@ -124,8 +124,8 @@ const MOST_PENALTY = 16
  * name), which ends by itself where its replica has died; and who waits (\`w:\` and its name: since when, last seen).
  */
 const BUCKET = `${NOW}
-local burst = tonumber(ARGV[2])
-local interval = tonumber(ARGV[3])
+local burst = tonumber(ARGV[1])
+local interval = tonumber(ARGV[2])
 local function open(key)
   local all = redis.call('HGETALL', key)
   local one = {key = key, full = 0, interval = interval, row = 0, bad = 0, used = 0, waiting = {}, leases = {}}
@@ -159,6 +159,7 @@ local function open(key)
     end
   end
   -- a clock that has jumped heals
+  one.bad = math.min(one.bad, now)
   one.full = math.min(one.full, now + (burst + ${MOST_PENALTY}) * interval)
   return one
 end
@@ -170,7 +171,7 @@ end
 `
 
 /**
- * Names: the bucket, one a row. Arguments: lease's life, burst, interval, replica, lease. Answers: {granted, rate, now} or {queued,
+ * Names: the bucket, one a row. Arguments: burst, interval, replica, lease, its life. Answers: {granted, rate, now} or {queued,
  * rate, wait}: milliseconds until it is worth asking again. Who waits longest goes first; a replica waits in one place.
  */
 const TAKE = `${BUCKET}
@@ -179,10 +180,10 @@ for i, key in ipairs(KEYS) do
   local one = open(key)
   buckets[i] = one
   if one.told then told = tostring(one.told) end
-  local mine = one.waiting[ARGV[4]] or {now, now}
+  local mine = one.waiting[ARGV[3]] or {now, now}
   local ahead = 0
   for name, waits in pairs(one.waiting) do
-    if name ~= ARGV[4] and (waits[1] < mine[1] or (waits[1] == mine[1] and name < ARGV[4])) then ahead = ahead + 1 end
+    if name ~= ARGV[3] and (waits[1] < mine[1] or (waits[1] == mine[1] and name < ARGV[3])) then ahead = ahead + 1 end
   end
   local back = owed(one)
   local lacking = ahead + 1 - (burst - one.used - back)
@@ -191,10 +192,10 @@ for i, key in ipairs(KEYS) do
 end
 for _, one in ipairs(buckets) do
   if wait == 0 then
-    redis.call('HDEL', one.key, 'w:' .. ARGV[4])
-    close(one, 'l:' .. ARGV[5], string.format('%.0f', now + ARGV[1]))
+    redis.call('HDEL', one.key, 'w:' .. ARGV[3])
+    close(one, 'l:' .. ARGV[4], string.format('%.0f', now + ARGV[5]))
   else
-    close(one, 'w:' .. ARGV[4], string.format('%.0f %.0f', one.mine[1], now))
+    close(one, 'w:' .. ARGV[3], string.format('%.0f %.0f', one.mine[1], now))
   end
 end
 if wait == 0 then return {'granted', told, string.format('%.0f', now)} end
@@ -202,32 +203,31 @@ return {'queued', told, wait}
 `
 
 /**
- * Names: the bucket, one a row. Arguments: lease's life, burst, interval, lease, when it was granted, what became of it (unused,
- * answered, throttled), the rate that Amazon named or '', a number from 0 to 1. A 429 empties the bucket and makes all wait longer,
+ * Names: the bucket, one a row. Arguments: burst, interval, lease, when it was granted, what became of it (unused, answered,
+ * throttled), the rate that Amazon named or '', a number from 0 to 1. A 429 empties the bucket and makes all wait longer,
  * twice as long each time; one for a request that had left before the last 429 came tells nothing new.
  */
 const SETTLE = `${BUCKET}
-local granted = tonumber(ARGV[5])
+local granted = tonumber(ARGV[4])
 for _, key in ipairs(KEYS) do
   local one = open(key)
-  local held = one.leases[ARGV[4]]
-  if held then
+  if one.leases[ARGV[3]] then
     one.used = one.used - 1
-    redis.call('HDEL', key, 'l:' .. ARGV[4])
+    redis.call('HDEL', key, 'l:' .. ARGV[3])
   end
-  -- neither there nor run out: the store has lost it, Amazon has not
-  if ARGV[6] ~= 'unused' and (held or now < granted + ARGV[1]) then one.full = one.full + interval end
+  -- also where the lease is gone: the store may have lost it, Amazon has not
+  if ARGV[5] ~= 'unused' then one.full = one.full + interval end
   if granted > one.bad then
-    if ARGV[6] == 'throttled' then
+    if ARGV[5] == 'throttled' then
       one.row = one.row + 1
       one.bad = now
       local penalty = math.min(2 ^ one.row, ${MOST_PENALTY}) - 1
-      one.full = math.max(one.full, now + (burst - one.used) * interval) + interval * penalty * ARGV[8]
-    elseif ARGV[6] == 'answered' then
+      one.full = math.max(one.full, now + (burst - one.used) * interval) + interval * penalty * ARGV[7]
+    elseif ARGV[5] == 'answered' then
       one.row = 0
     end
   end
-  if ARGV[7] ~= '' then close(one, 'told', ARGV[7]) else close(one) end
+  if ARGV[6] ~= '' then close(one, 'told', ARGV[6]) else close(one) end
 end
 `
 

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Credential, identityOf } from '../rdt/credential.ts'
-import type { Permit, SharedPlan } from '../rdt/fleet.ts'
+import type { Drawing, Permit, SharedPlan } from '../rdt/fleet.ts'
 import type { Sealer } from './sealer.ts'
 import type { Ask } from './store.ts'
 
@@ -29,23 +29,25 @@ const LONGEST_PAUSE_MS = 1000 // scripts.ts takes who is silent for three times 
 export const createSharedPlan = (options: SharedPlanOptions): SharedPlan => {
   const { ask, sealer, replica, origin, credential, leaseMs, now } = options
   let freeAt = 0 // when the next permit is to be had, as was last heard
-  let ownFullAt = 0 // when this replica's own share is whole again
+  let ownFullAt = 0 // when all permits of this replica's own share that were used are back
+  let ownUsed = 0 // whose mints are not answered
   let last: Promise<unknown> = Promise.resolve()
 
-  const acquire = async (burst: number, intervalMs: number): Promise<Permit> => {
+  const acquire = async (drawing: Drawing): Promise<Permit> => {
+    const { burst, intervalMs, onRate } = drawing
     const lease = randomUUID()
     for (;;) {
       const names = sealer().names('plan', JSON.stringify([origin, identityOf(credential)]))
-      const answer = await ask('quota', 'take', names, [leaseMs, burst, intervalMs, replica, lease])
+      const answer = await ask('quota', 'take', names, [burst, intervalMs(), replica, lease, leaseMs])
       if (!answer) {
-        const own = ownPermit(burst, intervalMs)
+        const own = ownPermit(drawing)
         if (own) return own
       } else {
         const [kind, told, number] = answer as readonly [string, string, string | number]
-        const rate = told === '' ? undefined : Number(told)
+        if (told !== '') onRate(Number(told))
         if (kind === 'granted') {
           freeAt = 0
-          return sharedPermit(names, lease, String(number), rate, burst, intervalMs)
+          return sharedPermit(drawing, names, lease, number)
         }
         freeAt = now() + Number(number)
       }
@@ -54,52 +56,48 @@ export const createSharedPlan = (options: SharedPlanOptions): SharedPlan => {
   }
 
   const sharedPermit = (
+    { burst, intervalMs }: Drawing,
     names: readonly string[],
     lease: string,
-    granted: string,
-    told: number | undefined,
-    burst: number,
-    usedMs: number,
+    granted: string | number,
   ): Permit => {
-    const settle = (outcome: string, rate: number | undefined, intervalMs: number): void => {
-      const args = [leaseMs, burst, intervalMs, lease, granted, outcome, rate ?? '', options.random()]
-      void ask('quota', 'settle', names, args)
-    }
+    const settle = (outcome: 'unused' | 'answered' | 'throttled', told?: number): void =>
+      void ask('quota', 'settle', names, [burst, intervalMs(), lease, granted, outcome, told ?? '', options.random()])
     return {
-      told,
       shared: true,
-      unused: () => settle('unused', undefined, usedMs),
-      answered: ({ throttled, told: rate, intervalMs }) =>
-        settle(throttled ? 'throttled' : 'answered', rate, intervalMs),
+      unused: () => settle('unused'),
+      answered: ({ throttled, told }) => settle(throttled ? 'throttled' : 'answered', told),
     }
   }
 
-  /** As of a small bucket of its own, which refills as slowly as the share is small. */
-  const ownPermit = (burst: number, intervalMs: number): Permit | undefined => {
+  /** Of a small bucket of its own, which refills as slowly as the share is small; from the answer on, as the whole one does. */
+  const ownPermit = ({ burst, intervalMs }: Drawing): Permit | undefined => {
     const share = options.share()
-    const own = intervalMs / share
-    const room = (Math.max(1, Math.floor(burst * share)) - 1) * own
-    const at = now()
-    if (ownFullAt > at + room) {
-      freeAt = ownFullAt - room
+    const interval = intervalMs() / share
+    const owed = Math.max(0, Math.ceil((ownFullAt - now()) / interval))
+    const lacking = ownUsed + owed + 1 - Math.max(1, Math.floor(burst * share))
+    if (lacking > 0) {
+      freeAt = Math.max(ownFullAt, now()) + (lacking - owed) * interval
       return undefined
     }
     freeAt = 0
-    ownFullAt = Math.max(ownFullAt, at) + own
+    ownUsed += 1
     return {
-      told: undefined,
       shared: false,
       unused: () => {
-        ownFullAt -= own
+        ownUsed -= 1
       },
-      answered: () => {},
+      answered: () => {
+        ownUsed -= 1
+        ownFullAt = Math.max(ownFullAt, now()) + interval
+      },
     }
   }
 
   return {
     // One at a time: the store lets replicas in, one after the other, not their mints.
-    permit: (burst, intervalMs) => {
-      const next = last.then(() => acquire(burst, intervalMs))
+    permit: (drawing) => {
+      const next = last.then(() => acquire(drawing))
       last = next
       return next
     },

@@ -86,7 +86,7 @@ export const createStore = (options: StoreOptions) => {
   })
 
   const ask: Ask = async (operation, script, keys, args) => {
-    if (untold.size > 0 && (script === 'claim' || script === 'put')) return undefined // it holds what is to be dropped
+    if (untold.size > 0 && script === 'claim') return undefined // it holds what is to be dropped
     const askedAt = now()
     const result = await connection.ask(script, keys, args)
     const tookMs = now() - askedAt
@@ -131,7 +131,7 @@ export const createStore = (options: StoreOptions) => {
     const [at, count, ...tables] = answer as [string, number, ...string[][]]
     replicas = count
     startedAtStore ??= Number(at) - (now() - startedAt)
-    for (const table of tables) learnFlushes(table, startedAtStore)
+    learnFlushes(tables.flat(), startedAtStore)
   }
 
   const learnFlushes = (table: readonly string[], since: number): void => {
