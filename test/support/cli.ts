@@ -100,11 +100,11 @@ export const simulating = async (t: TestContext): Promise<string> => {
   return url
 }
 
-/** An LWA access token of the simulator at `url`. */
-export const lwaToken = async (url: string): Promise<string> => {
+/** A new LWA access token of the simulator at `url`. */
+export const lwaToken = async (url: string, seller = 'seller-a'): Promise<string> => {
   const body = new URLSearchParams({
     grant_type: 'refresh_token',
-    refresh_token: 'Atzr|seller-a',
+    refresh_token: `Atzr|${seller}`,
     client_id: 'amzn1.application-oa2-client.test',
     client_secret: 'simulated-secret',
   })
