@@ -30,7 +30,9 @@ export type Entry = {
 }
 
 /** Runs until the test ends. */
-export const startRedis = async (t: TestContext, { password, maxmemory, tls = false }: RedisOptions = {}) => {
+export const startRedis = async (t: TestContext, options: RedisOptions = {}) => {
+  const { maxmemory, tls = false } = options
+  let { password } = options
   const folder = folderFor(t)
   const own = tls ? selfSigned(folder, 'redis') : undefined
   const settings = [
@@ -83,6 +85,13 @@ export const startRedis = async (t: TestContext, { password, maxmemory, tls = fa
     port,
     url: `${tls ? 'rediss' : 'redis'}://127.0.0.1:${port}`,
     password,
+    /** Cuts off who is connected; until a restart. */
+    changePassword: (changed: string): Promise<void> =>
+      connected(async (client) => {
+        await client.config('SET', 'requirepass', changed)
+        await client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+        password = changed
+      }),
     /** Who vouches for its certificate, where it speaks TLS. */
     caFile: own?.certFile,
     /** One command. Rejects with what Redis refuses it with. */
