@@ -23,6 +23,8 @@ export type SharedPlanOptions = {
   readonly random: () => number
 }
 
+type TakeAnswer = readonly [kind: string, told: string, number: string | number]
+
 const SHORTEST_PAUSE_MS = 10
 const LONGEST_PAUSE_MS = 1000 // scripts.ts takes who is silent for three times as long for gone
 
@@ -35,15 +37,19 @@ export const createSharedPlan = (options: SharedPlanOptions): SharedPlan => {
 
   const acquire = async (drawing: Drawing): Promise<Permit> => {
     const { burst, intervalMs, onRate } = drawing
-    const lease = randomUUID()
     for (;;) {
+      const lease = randomUUID()
       const names = sealer().names('plan', JSON.stringify([origin, identityOf(credential)]))
-      const answer = await ask('quota', 'take', names, [burst, intervalMs(), replica, lease, leaseMs])
+      const args = [burst, intervalMs(), replica, lease, leaseMs]
+      const answer = await ask('quota', 'take', names, args, (late) => {
+        const [kind, , granted] = late as TakeAnswer
+        if (kind === 'granted') sharedPermit(drawing, names, lease, granted).unused() // it was gone on without
+      })
       if (!answer) {
         const own = ownPermit(drawing)
         if (own) return own
       } else {
-        const [kind, told, number] = answer as readonly [string, string, string | number]
+        const [kind, told, number] = answer as TakeAnswer
         if (told !== '') onRate(Number(told))
         if (kind === 'granted') {
           freeAt = 0

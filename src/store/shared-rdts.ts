@@ -42,6 +42,7 @@ const LONGEST_PAUSE_MS = 250
 const REMEMBERED = 10_000
 const ELSEWHERE = { failed: 'the replica that asks for it has not been answered in time' }
 
+type ClaimAnswer = readonly (string | number)[]
 type Claim =
   | { readonly kind: 'rdt'; readonly rdt: Rdt }
   | { readonly kind: 'refused'; readonly refusal: Refused; readonly lifeMs: number }
@@ -109,9 +110,12 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
     const least = Math.ceil(leastLifeMs + renewal.expiryMarginMs)
     const sentAt = now()
     const asked = [rows, replica, LOCK_MS, least, renewed ? 'p' : '', newerThan, ...fields.flat()]
-    const answer = await ask('claim', 'claim', keys, asked)
+    const answer = await ask('claim', 'claim', keys, asked, (late) => {
+      const [kind, since] = late as ClaimAnswer
+      if (kind === 'won') tell(lockOf(order, who, String(since), renewed), 'release') // it was gone on without
+    })
     if (!answer) return { kind: 'alone' }
-    const [kind, ...rest] = answer as readonly (string | number)[]
+    const [kind, ...rest] = answer as ClaimAnswer
     if (kind === 'won') return { kind, since: String(rest[0]) }
     if (kind === 'held') return { kind }
     const [row = 0, column = 0, lifeMs = 0, ageMs = 0] = rest.map(Number)
@@ -146,7 +150,7 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
     { renewed, stale }: Circumstances,
     mint: () => Promise<MintResult>,
   ): Promise<MintResult> => {
-    const lock = { names: lockNames(order, who), holds: `${since}:${renewed ? 'p' : ''} ${replica}` }
+    const lock = lockOf(order, who, since, renewed)
     const mintedFrom = now()
     locks.add(lock)
     try {
@@ -212,6 +216,11 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
 
   const lockNames = ({ origin, need }: Order, who: string): readonly string[] =>
     sealer().names('lock', keyOf(origin, who, need))
+
+  const lockOf = (order: Order, who: string, since: string, renewed: string | undefined): Lock => ({
+    names: lockNames(order, who),
+    holds: `${since}:${renewed ? 'p' : ''} ${replica}`,
+  })
 
   const fleet: Fleet = {
     once,

@@ -24,6 +24,8 @@ export type Ask = (
   script: Script,
   keys: readonly string[],
   args: readonly (string | number)[],
+  /** Gets an answer that comes after its time. */
+  onLate?: (answer: unknown) => void,
 ) => Promise<unknown>
 
 export type StoreEvents = {
@@ -85,10 +87,10 @@ export const createStore = (options: StoreOptions) => {
     onFound: events.storeFound,
   })
 
-  const ask: Ask = async (operation, script, keys, args) => {
+  const ask: Ask = async (operation, script, keys, args, onLate) => {
     if (untold.size > 0 && script === 'claim') return undefined // it holds what is to be dropped
     const askedAt = now()
-    const result = await connection.ask(script, keys, args)
+    const result = await connection.ask(script, keys, args, onLate)
     const tookMs = now() - askedAt
     if ('failure' in result) events.storeAsked(operation, result.failure, tookMs)
     else events.storeAsked(operation, outcomeOf(script, result.answer), tookMs)
