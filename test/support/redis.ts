@@ -14,8 +14,6 @@ export const noRedis = needs('redis-server')
 
 export type RedisOptions = {
   readonly password?: string
-  /** Bytes, as Redis has them (`3mb`): whatever needs more is refused, nothing is thrown out. */
-  readonly maxmemory?: string
   /** TLS alone, with a certificate that vouches for itself. */
   readonly tls?: boolean
 }
@@ -31,14 +29,13 @@ export type Entry = {
 
 /** Runs until the test ends. */
 export const startRedis = async (t: TestContext, options: RedisOptions = {}) => {
-  const { maxmemory, tls = false } = options
+  const { tls = false } = options
   let { password } = options
   const folder = folderFor(t)
   const own = tls ? selfSigned(folder, 'redis') : undefined
   const settings = [
     ...['--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no'],
     ...(password ? ['--requirepass', password] : []),
-    ...(maxmemory ? ['--maxmemory', maxmemory, '--maxmemory-policy', 'noeviction'] : []),
     ...(own ? ['--tls-cert-file', own.certFile, '--tls-key-file', own.keyFile, '--tls-auth-clients', 'no'] : []),
   ]
   const portSettings = (at: number) => (tls ? ['--port', '0', '--tls-port', `${at}`] : ['--port', `${at}`])
