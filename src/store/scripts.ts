@@ -128,7 +128,7 @@ local burst = tonumber(ARGV[1])
 local interval = tonumber(ARGV[2])
 local function open(key)
   local all = redis.call('HGETALL', key)
-  local one = {key = key, full = 0, interval = interval, row = 0, bad = 0, used = 0, waiting = {}, leases = {}}
+  local one = {key = key, full = 0, interval = interval, row = 0, bad = 0, used = 0, waiting = {}, leases = {}, gone = {}, fresh = #all == 0}
   for i = 1, #all, 2 do
     local field, value = all[i], all[i + 1]
     local kind, name = string.sub(field, 1, 2), string.sub(field, 3)
@@ -147,7 +147,7 @@ local function open(key)
     if ends <= now then
       one.full = one.full + interval
       one.leases[name] = nil
-      redis.call('HDEL', key, 'l:' .. name)
+      table.insert(one.gone, 'l:' .. name)
     else
       one.used = one.used + 1
     end
@@ -155,7 +155,7 @@ local function open(key)
   for name, waits in pairs(one.waiting) do
     if waits[2] < now - ${ABSENT_MS} then
       one.waiting[name] = nil
-      redis.call('HDEL', key, 'w:' .. name)
+      table.insert(one.gone, 'w:' .. name)
     end
   end
   -- a clock that has jumped heals
@@ -164,20 +164,27 @@ local function open(key)
   return one
 end
 local function owed(one) return math.ceil((one.full - now) / interval) end
+-- the first write is one that a store which is full refuses: after another one it would let this pass
 local function close(one, ...)
   redis.call('HSET', one.key, 'full', string.format('%.0f', one.full), 'interval', interval, 'row', one.row, 'bad', string.format('%.0f', one.bad), ...)
+  for _, field in ipairs(one.gone) do redis.call('HDEL', one.key, field) end
   redis.call('PEXPIRE', one.key, ${HOUR_MS})
 end
 `
 
 /**
- * Names: the bucket, one a row. Arguments: burst, interval, replica, lease, its life. Answers: {granted, rate, now} or {queued,
- * rate, wait}: milliseconds until it is worth asking again. Who waits longest goes first; a replica waits in one place.
+ * Names: the bucket, one a row. Arguments: burst, interval, replica, lease, its life; how long a bucket that was lost takes to be full,
+ * as the replica last heard; by how much it takes longer for what the replica took while the store was out of its reach. Answers:
+ * {granted, rate, milliseconds until it is full, now} or {queued, rate, the same, wait}: until it is worth asking again. Who waits
+ * longest goes first; a replica waits in one place.
  */
 const TAKE = `${BUCKET}
-local buckets, told, wait = {}, '', 0
+local buckets, told, wait, rest = {}, '', 0, 0
 for i, key in ipairs(KEYS) do
   local one = open(key)
+  if one.fresh then one.full = now + ARGV[6] end
+  one.full = one.full + ARGV[7]
+  rest = math.max(rest, math.ceil(one.full - now + one.used * interval))
   buckets[i] = one
   if one.told then told = tostring(one.told) end
   local mine = one.waiting[ARGV[3]] or {now, now}
@@ -192,14 +199,14 @@ for i, key in ipairs(KEYS) do
 end
 for _, one in ipairs(buckets) do
   if wait == 0 then
-    redis.call('HDEL', one.key, 'w:' .. ARGV[3])
+    table.insert(one.gone, 'w:' .. ARGV[3])
     close(one, 'l:' .. ARGV[4], string.format('%.0f', now + ARGV[5]))
   else
     close(one, 'w:' .. ARGV[3], string.format('%.0f %.0f', one.mine[1], now))
   end
 end
-if wait == 0 then return {'granted', told, string.format('%.0f', now)} end
-return {'queued', told, wait}
+if wait == 0 then return {'granted', told, rest, string.format('%.0f', now)} end
+return {'queued', told, rest, wait}
 `
 
 /**
@@ -213,7 +220,7 @@ for _, key in ipairs(KEYS) do
   local one = open(key)
   if one.leases[ARGV[3]] then
     one.used = one.used - 1
-    redis.call('HDEL', key, 'l:' .. ARGV[3])
+    table.insert(one.gone, 'l:' .. ARGV[3])
   end
   -- also where the lease is gone: the store may have lost it, Amazon has not
   if ARGV[5] ~= 'unused' then one.full = one.full + interval end

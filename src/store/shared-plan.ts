@@ -23,7 +23,7 @@ export type SharedPlanOptions = {
   readonly random: () => number
 }
 
-type TakeAnswer = readonly [kind: string, told: string, number: string | number]
+type TakeAnswer = readonly [kind: string, told: string, fullInMs: number, number: string | number]
 
 const SHORTEST_PAUSE_MS = 10
 const LONGEST_PAUSE_MS = 1000 // scripts.ts takes who is silent for three times as long for gone
@@ -31,7 +31,8 @@ const LONGEST_PAUSE_MS = 1000 // scripts.ts takes who is silent for three times 
 export const createSharedPlan = (options: SharedPlanOptions): SharedPlan => {
   const { ask, sealer, replica, origin, credential, leaseMs, now } = options
   let freeAt = 0 // when the next permit is to be had, as was last heard
-  let ownFullAt = 0 // when all permits of this replica's own share that were used are back
+  let fullAt = 0 // when the bucket at the store is full again, as was last heard
+  let ownFullAt = 0 // when all of this replica's own share is back, where it used some of which the store has not heard
   let ownUsed = 0 // whose mints are not answered
   let last: Promise<unknown> = Promise.resolve()
 
@@ -40,16 +41,19 @@ export const createSharedPlan = (options: SharedPlanOptions): SharedPlan => {
     for (;;) {
       const lease = randomUUID()
       const names = sealer().names('plan', JSON.stringify([origin, identityOf(credential)]))
-      const args = [burst, intervalMs(), replica, lease, leaseMs]
+      const own = Math.max(0, ownFullAt - Math.max(fullAt, now())) * options.share()
+      const args = [burst, intervalMs(), replica, lease, leaseMs, Math.max(0, fullAt - now()), own]
       const answer = await ask('quota', 'take', names, args, (late) => {
-        const [kind, , granted] = late as TakeAnswer
+        const [kind, , , granted] = late as TakeAnswer
         if (kind === 'granted') sharedPermit(drawing, names, lease, granted).unused() // it was gone on without
       })
       if (!answer) {
-        const own = ownPermit(drawing)
-        if (own) return own
+        const permit = ownPermit(drawing)
+        if (permit) return permit
       } else {
-        const [kind, told, number] = answer as TakeAnswer
+        const [kind, told, fullInMs, number] = answer as TakeAnswer
+        fullAt = now() + fullInMs
+        ownFullAt = 0
         if (told !== '') onRate(Number(told))
         if (kind === 'granted') {
           freeAt = 0
@@ -76,14 +80,18 @@ export const createSharedPlan = (options: SharedPlanOptions): SharedPlan => {
     }
   }
 
-  /** Of a small bucket of its own, which refills as slowly as the share is small; from the answer on, as the whole one does. */
+  /**
+   * Of a bucket of its own, as small as its share, which refills as slowly; from the answer on, as the whole one does. It begins as full
+   * as that was.
+   */
   const ownPermit = ({ burst, intervalMs }: Drawing): Permit | undefined => {
     const share = options.share()
     const interval = intervalMs() / share
-    const owed = Math.max(0, Math.ceil((ownFullAt - now()) / interval))
+    const back = Math.max(ownFullAt, fullAt, now())
+    const owed = Math.ceil((back - now()) / interval)
     const lacking = ownUsed + owed + 1 - Math.max(1, Math.floor(burst * share))
     if (lacking > 0) {
-      freeAt = Math.max(ownFullAt, now()) + (lacking - owed) * interval
+      freeAt = back + (lacking - owed) * interval
       return undefined
     }
     freeAt = 0
@@ -95,7 +103,7 @@ export const createSharedPlan = (options: SharedPlanOptions): SharedPlan => {
       },
       answered: () => {
         ownUsed -= 1
-        ownFullAt = Math.max(ownFullAt, now()) + interval
+        ownFullAt = Math.max(ownFullAt, fullAt, now()) + interval
       },
     }
   }
