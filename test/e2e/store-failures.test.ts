@@ -67,7 +67,6 @@ const TROUBLES: readonly Trouble[] = [
     what: 'full',
     begin: (redis) => redis.cli('CONFIG', 'SET', 'maxmemory', '1kb'),
     end: (redis) => redis.cli('CONFIG', 'SET', 'maxmemory', '0'),
-    mayPassUnnoticed: true,
   },
   {
     what: 'behind another password',
