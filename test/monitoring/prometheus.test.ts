@@ -1,5 +1,6 @@
 /** A real Prometheus scrapes a sidecar under load; every query of the dashboard, the alerts and the runbook is asked of it. */
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -7,6 +8,7 @@ import { createSimulator } from '../../src/simulator/simulator.ts'
 import { folderFor, serving } from '../support/cli.ts'
 import { sellerFiles } from '../support/managed.ts'
 import { until } from '../support/many.ts'
+import { startRedis } from '../support/redis.ts'
 import { needs } from '../support/tools.ts'
 import { ALERTS_FILE, alerts } from './alerts.ts'
 import { panelQueries, runbookQueries, substituted } from './dashboard.ts'
@@ -16,7 +18,7 @@ import { CALLER_TOKEN, createTraffic, OPERATOR_FILE, SELLERS } from './traffic.t
 const LABELS = { namespace: 'shop', pod: 'orders-1', job: 'rdt' }
 const VARIABLES = { ...LABELS, __rate_interval: '1m', __range: '5m' }
 
-/** The real program, as a pod would run it, before a simulator. */
+/** The real program, as a pod would run it, before a simulator and beside a Redis. */
 const startSidecar = async (t: TestContext) => {
   const simulator = createSimulator()
   const amazon = await simulator.listen()
@@ -26,7 +28,12 @@ const startSidecar = async (t: TestContext) => {
   writeFileSync(file, OPERATOR_FILE)
   const callerTokenFile = path.join(folder, 'caller-token')
   writeFileSync(callerTokenFile, `${CALLER_TOKEN}\n`, { mode: 0o600 })
+  const keyFile = path.join(folder, 'store-key')
+  writeFileSync(keyFile, `${randomBytes(32).toString('base64')}\n`, { mode: 0o600 })
+  const redis = await startRedis(t)
   const env = {
+    SIDECAR_STORE_URL: redis.url,
+    SIDECAR_STORE_KEY_FILE: keyFile,
     SIDECAR_ENDPOINT: amazon,
     SIDECAR_LWA_ENDPOINT: `${amazon}/auth/o2/token`,
     SIDECAR_SELLERS: JSON.stringify(SELLERS.map((id) => sellerFiles(folder).row(id))),
@@ -36,7 +43,9 @@ const startSidecar = async (t: TestContext) => {
   return { simulator, base, admin: new URL(admin).host }
 }
 
-test('dashboard, alerts and runbook against a real Prometheus', { skip: needs('prometheus') }, async (t) => {
+test('dashboard, alerts and runbook against a real Prometheus', {
+  skip: needs('prometheus', 'redis-server'),
+}, async (t) => {
   const { simulator, base, admin } = await startSidecar(t)
   const prometheus = await startPrometheus(t, { address: admin, labels: LABELS }, ALERTS_FILE)
   await until(async () => (await prometheus.number('count_over_time(rdt_build_info[1m])')) >= 2)
@@ -85,6 +94,9 @@ test('dashboard, alerts and runbook against a real Prometheus', { skip: needs('p
     assert.equal(await shown(/ Secrets not used A/), 0)
     assert.equal(await shown(/ Insecure listeners A/), 0)
     assert.equal(await shown(/ Sidecars A/), 1)
+    assert.equal(await shown(/ Replicas A/), 1)
+    assert.equal(await shown(/ Out of reach A/), 0)
+    assert.equal(await shown(/ RDTs from the store A/), 0) // nobody else mints any
     assert.equal(await shown(/ Configuration A/), 1)
     assert.ok((await shown(/ Last mint A/)) < 60)
     assert.equal(await shown(/ Days left A/), Math.floor((Date.parse('2027-03-27') - Date.now()) / 86_400_000))
