@@ -6,6 +6,8 @@ import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } f
 
 export type Sealer = ReturnType<typeof createSealer>
 
+/** Another one where what is kept takes another form: replicas of both then do not meet. */
+const FORM = 'rdt-sidecar 1'
 const CIPHER = 'aes-256-gcm'
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
@@ -13,7 +15,7 @@ const TAG_BYTES = 16
 /** `keys`: 32 bytes each. */
 export const createSealer = (keys: readonly Buffer[]) => {
   const derived = keys.map((key) => {
-    const derive = (use: string) => Buffer.from(hkdfSync('sha256', key, '', `rdt-sidecar ${use}`, 32))
+    const derive = (use: string) => Buffer.from(hkdfSync('sha256', key, '', `${FORM} ${use}`, 32))
     return { naming: derive('names'), sealing: derive('values') }
   })
   const sealingKey = (i: number): Buffer => {

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { createExpiringMap } from '../expiring-map.ts'
 import { createBreaker } from '../rdt/breaker.ts'
-import type { Fleet, SharedPlan } from '../rdt/fleet.ts'
+import type { SharedPlan } from '../rdt/fleet.ts'
 import type { Seller } from '../rdt/minter.ts'
 import type { Need } from '../rdt/need.ts'
 import type { Refusals } from '../rdt/refusals.ts'
@@ -88,7 +88,10 @@ export const createStore = (options: StoreOptions) => {
   })
 
   const ask: Ask = async (operation, script, keys, args, onLate) => {
-    if (untold.size > 0 && script === 'claim') return undefined // it holds what is to be dropped
+    if (script === 'claim') {
+      await tellFlushes()
+      if (untold.size > 0) return undefined // it holds what is to be dropped
+    }
     const askedAt = now()
     const result = await connection.ask(script, keys, args, onLate)
     const tookMs = now() - askedAt
@@ -162,10 +165,10 @@ export const createStore = (options: StoreOptions) => {
       beating = false
     }
   }
-  const timer = setInterval(() => void beatNow(), BEAT_MS).unref()
+  let timer: NodeJS.Timeout | undefined
 
   return {
-    fleet: rdts.fleet as Fleet,
+    fleet: rdts.fleet,
     /** The same one for a seller whose desk was forgotten: what it has used of its share while alone was not. */
     planOf: ({ origin, credential }: Seller): SharedPlan => {
       const key = JSON.stringify([origin, credential.id])
@@ -188,12 +191,13 @@ export const createStore = (options: StoreOptions) => {
     /** Has all replicas drop their RDTs of the operation, or all; as soon as the store is in reach. */
     flush: (operation: string | undefined): void => {
       untold.add(operation ?? ALL)
-      void beatNow()
+      tellFlushes().catch(events.failed)
     },
     /** Resolves when it is known whether the store is there; soon, in any case. */
     begin: async (): Promise<void> => {
       await connection.open(FIRST_ANSWER_MS)
       await beatNow()
+      timer = setInterval(() => void beatNow(), BEAT_MS).unref()
     },
     change: (secrets: StoreSecrets): void => {
       sealer = createSealer(secrets.keys)
