@@ -1,0 +1,309 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import fc from 'fast-check'
+import { createLimiter } from '../../src/rdt/limiter.ts'
+import { createSealer } from '../../src/store/sealer.ts'
+import { createSharedPlan, type SharedPlanOptions } from '../../src/store/shared-plan.ts'
+import { after, many, until } from '../support/many.ts'
+import { noRedis, startRedis } from '../support/redis.ts'
+import { caller, newKey, now, ORIGIN, seller, startReplica } from '../support/replicas.ts'
+
+const keys = [newKey()]
+const whose = { origin: ORIGIN, credential: caller() }
+const told = { throttled: false, told: undefined, intervalMs: 100 }
+const success = async () => ({ kind: 'success' })
+const wanted = () => true
+
+/** Of a replica that has never seen the store, by a clock that the test turns. */
+const alone = (t: TestContext, share: () => number, options: Partial<SharedPlanOptions> = {}) => {
+  let time = 1000
+  t.after(() => {
+    time = Number.MAX_SAFE_INTEGER // who still waits gets a permit: nobody keeps the process alive
+  })
+  const plan = createSharedPlan({
+    ask: async () => undefined,
+    sealer: () => createSealer(keys),
+    replica: 'a',
+    ...whose,
+    leaseMs: 1000,
+    share,
+    now: () => time,
+    random: () => 1,
+    ...options,
+  })
+  return {
+    plan,
+    pass: (ms: number) => {
+      time += ms
+    },
+    /** Takes permits of a plan of burst 10, one each 100 ms, until there is none; resolves to how many there were. */
+    drain: async (): Promise<number> => {
+      for (let count = 0; ; count += 1) {
+        let is = false
+        void plan.permit(10, 100).then(() => {
+          is = true
+        })
+        await new Promise(setImmediate)
+        if (!is) return count
+      }
+    },
+  }
+}
+
+for (const [share, burst, waitMs] of [
+  [1, 10, 100],
+  [0.5, 5, 200],
+  [0.25, 2, 400],
+  [0.01, 1, 10_000],
+] as const)
+  test(`alone, with a share of ${share}: ${burst} at once, then one each ${waitMs} ms`, async (t) => {
+    const { plan, drain, pass } = alone(t, () => share)
+    assert.equal(await drain(), burst)
+    assert.equal(plan.waitMs(), waitMs)
+    pass(waitMs / 4)
+    assert.equal(plan.waitMs(), (waitMs * 3) / 4)
+  })
+
+test('alone, a permit that nobody wanted costs nothing, and one that is back is one', async (t) => {
+  const { plan, drain, pass } = alone(t, () => 0.2)
+  for (let i = 0; i < 5; i += 1) (await plan.permit(10, 100)).unused()
+  const permit = await plan.permit(10, 100)
+  assert.deepEqual([permit.shared, permit.told], [false, undefined])
+  permit.answered(told)
+  pass(500)
+  assert.equal(await drain(), 2)
+})
+
+test('the whole plan for one who has never seen others, a share for each of those last seen', {
+  skip: noRedis,
+}, async (t) => {
+  const redis = await startRedis(t)
+  const first = await startReplica(t, redis, { keys })
+  assert.equal(first.store.status().replicas, 1)
+  const others = [await startReplica(t, redis, { keys }), await startReplica(t, redis, { keys, share: 0.8 })]
+  const all = [first, ...others]
+  await until(() => all.every(({ store }) => store.status().replicas === 3))
+  await redis.kill()
+  await until(() => all.every(({ lost }) => lost.length === 1))
+  assert.deepEqual(
+    all.map(({ lost }) => lost[0]?.share),
+    [1 / 3, 1 / 3, 0.8],
+  )
+  const nobody = await startReplica(t, redis, { keys })
+  assert.equal(nobody.lost[0]?.share, 1)
+  const plan = first.store.planOf(whose)
+  for (let i = 0; i < 3; i += 1) assert.equal((await plan.permit(10, 60_000)).shared, false)
+  void plan.permit(10, 60_000)
+  await until(() => plan.waitMs() > 0)
+  assert.ok(plan.waitMs() > 179_000 && plan.waitMs() <= 180_000, `${plan.waitMs()}`)
+})
+
+test('its own share of a seller’s plan is one, however often the seller’s desk is forgotten', {
+  skip: noRedis,
+}, async (t) => {
+  const redis = await startRedis(t)
+  await redis.kill()
+  const { store } = await startReplica(t, redis, { keys, share: 0.2 })
+  assert.ok(!(await store.planOf(whose).permit(10, 60_000)).shared)
+  assert.ok(!(await store.planOf({ ...whose, credential: caller() }).permit(10, 60_000)).shared)
+  void store.planOf(whose).permit(10, 60_000)
+  await until(() => store.planOf(whose).waitMs() > 0)
+  for (const other of [
+    { ...whose, credential: caller('Atza|2') },
+    { ...whose, origin: 'https://eu' },
+  ]) {
+    await store.planOf(other).permit(10, 60_000)
+    assert.equal(store.planOf(other).waitMs(), 0)
+  }
+})
+
+test('who waits for its own share takes a shared permit soon after the store is back', { skip: noRedis }, async (t) => {
+  const redis = await startRedis(t)
+  await redis.kill()
+  const { store } = await startReplica(t, redis, { keys, share: 0.1 })
+  const plan = store.planOf(whose)
+  assert.equal((await plan.permit(1, 60_000)).shared, false)
+  const waiting = plan.permit(1, 60_000)
+  await until(() => plan.waitMs() > 0)
+  assert.ok(plan.waitMs() > 500_000)
+  await redis.restart()
+  assert.equal((await waiting).shared, true)
+  assert.equal(plan.waitMs(), 0)
+})
+
+test('one plan for all replicas: of the same credential, endpoint and account alone', { skip: noRedis }, async (t) => {
+  const redis = await startRedis(t)
+  const [a, b] = [await startReplica(t, redis, { keys }), await startReplica(t, redis, { keys })]
+  const same = [
+    [whose, { ...whose, credential: { id: 'as the other replica has it', token: 'Atza|1' } }],
+    [
+      { ...whose, credential: seller('one') },
+      { ...whose, credential: seller('two') },
+    ],
+  ] as const
+  for (const [mine, yours] of same) {
+    const used = await a.store.planOf(mine).permit(1, 60_000)
+    const waiting = b.store.planOf(yours).permit(1, 60_000)
+    await until(() => b.store.planOf(yours).waitMs() > 50_000)
+    used.unused()
+    ;(await waiting).unused()
+  }
+  await a.store.planOf(whose).permit(1, 60_000)
+  for (const other of [
+    { ...whose, credential: caller('Atza|2') },
+    { ...whose, origin: 'https://eu' },
+    { ...whose, credential: seller('three', ['client', 'Atzr|2']) },
+    { ...whose, credential: seller('four', ['other client', 'Atzr|1']) },
+  ])
+    assert.ok((await b.store.planOf(other).permit(1, 60_000)).shared)
+})
+
+test('permits of a replica that has died are another’s when their lease has ended', { skip: noRedis }, async (t) => {
+  const redis = await startRedis(t)
+  const from = now()
+  const [dead, alive] = [
+    await startReplica(t, redis, { keys, mintMs: 200 }),
+    await startReplica(t, redis, { keys, mintMs: 200 }),
+  ]
+  await dead.store.planOf(whose).permit(1, 50)
+  const permit = await alive.store.planOf(whose).permit(1, 50)
+  assert.ok(permit.shared)
+  const tookMs = now() - from
+  assert.ok(tookMs >= 1250, `a mint's 200 ms, a second to spare, and an interval: ${tookMs}`)
+})
+
+test('a replica has one place in the line, however many wait in it', { skip: noRedis }, async (t) => {
+  const redis = await startRedis(t)
+  const replicas = [await startReplica(t, redis, { keys }), await startReplica(t, redis, { keys })]
+  const served: number[] = []
+  const limiters = replicas.map(({ store }) =>
+    createLimiter({
+      ratePerSecond: 20,
+      burst: 1,
+      now,
+      random: () => 1,
+      shared: store.planOf(whose),
+      onFull: () => {},
+    }),
+  )
+  const mint = (i: number) => async () => ({ kind: 'success', n: served.push(i) })
+  await Promise.all([
+    ...Array.from({ length: 12 }, () => limiters[0]?.run(mint(0), wanted)),
+    after(30).then(() => many(4, async () => limiters[1]?.run(mint(1), wanted))),
+  ])
+  const text = served.join('')
+  assert.ok(text.lastIndexOf('1') < 10, `the four were served in turn, not after the twelve: ${text}`)
+})
+
+test('property: replicas with limiters of their own never ask Amazon for more than the plan together', {
+  skip: noRedis,
+}, async (t) => {
+  const redis = await startRedis(t)
+  const replicas = await many(3, () => startReplica(t, redis, { keys }))
+  const latency = fc.array(fc.tuple(fc.nat(2), fc.nat(15), fc.nat(15)), { minLength: 24, maxLength: 24 })
+  let runs = 0
+  await fc.assert(
+    fc.asyncProperty(latency, fc.integer({ min: 1, max: 4 }), async (all, burst) => {
+      runs += 1
+      const ratePerSecond = 100
+      const credential = caller(`Atza|${runs}`)
+      const limiters = replicas.map(({ store }) => {
+        const shared = store.planOf({ origin: ORIGIN, credential })
+        return createLimiter({ ratePerSecond, burst, now, random: () => 1, shared, onFull: () => {} })
+      })
+      let level = burst
+      let at = now()
+      let refused = 0
+      const arrive = () => {
+        level = Math.min(burst, level + ((now() - at) / 1000) * ratePerSecond)
+        at = now()
+        if (level < 1) refused += 1
+        else level -= 1
+      }
+      await Promise.all(
+        all.map(([replica, there, back]) =>
+          limiters[replica]?.run(async () => {
+            await after(there)
+            arrive()
+            await after(back)
+            return { kind: 'success' }
+          }, wanted),
+        ),
+      )
+      assert.equal(refused, 0)
+    }),
+    { numRuns: 6 },
+  )
+  for (const { lost, asked } of replicas) {
+    assert.equal(lost.length, 0)
+    assert.ok(asked().includes('quota granted') && asked().includes('quota settled'))
+  }
+})
+
+test('what Amazon named to one replica is the rate of all, up and down; a 429 of one is all others’', {
+  skip: noRedis,
+}, async (t) => {
+  const redis = await startRedis(t)
+  const replicas = await many(2, () => startReplica(t, redis, { keys }))
+  const [a, b] = replicas.map(({ store, asked }) => {
+    const shared = store.planOf(whose)
+    const limiter = createLimiter({ ratePerSecond: 20, burst: 3, now, random: () => 1, shared, onFull: () => {} })
+    const settled = () => asked().filter((one) => one === 'quota settled').length
+    return {
+      intervalMs: limiter.intervalMs,
+      run: async (answer: { kind: string; ratePerSecond?: number }): Promise<void> => {
+        const before = settled()
+        await limiter.run(async () => answer, wanted)
+        await until(() => settled() > before)
+      },
+    }
+  })
+  assert.ok(a && b)
+  for (const [ratePerSecond, intervalMs] of [
+    [40, 30],
+    [1, 55],
+  ] as const) {
+    await a.run({ kind: 'success', ratePerSecond })
+    assert.equal(a.intervalMs(), intervalMs)
+    await b.run({ kind: 'success' })
+    assert.equal(b.intervalMs(), intervalMs)
+  }
+  await a.run({ kind: 'throttled' })
+  const from = now()
+  await b.run({ kind: 'success' })
+  const tookMs = now() - from
+  assert.ok(tookMs >= 40, `its own bucket has permits, the fleet's has none: ${tookMs}`)
+})
+
+test('alone, a 429 empties the replica’s own bucket', async (t) => {
+  const { plan } = alone(t, () => 1)
+  const limiter = createLimiter({ ratePerSecond: 20, burst: 3, now, random: () => 1, shared: plan, onFull: () => {} })
+  await limiter.run(async () => ({ kind: 'throttled' }), wanted)
+  assert.ok(limiter.waitMs(1) >= 55, `${limiter.waitMs(1)}`)
+})
+
+test('a mint that nobody wants when it has its permit gives it back, to all', { skip: noRedis }, async (t) => {
+  const redis = await startRedis(t)
+  const [a, b] = await many(2, () => startReplica(t, redis, { keys }))
+  assert.ok(a && b)
+  const limiter = createLimiter({
+    ratePerSecond: 0.01,
+    burst: 1,
+    now,
+    random: () => 1,
+    shared: a.store.planOf(whose),
+    onFull: () => {},
+  })
+  await limiter.run(success, () => false)
+  assert.ok((await b.store.planOf(whose).permit(1, 100_000)).shared)
+  assert.deepEqual(a.asked(), ['quota granted', 'quota settled'])
+})
+
+test('how long a caller would wait is what the store said last, where that is longer than its own line', async () => {
+  const shared = { permit: () => Promise.reject(new Error('not asked for')), waitMs: () => sharedMs }
+  let sharedMs = 0
+  const limiter = createLimiter({ ratePerSecond: 10, burst: 2, now, random: () => 1, shared, onFull: () => {} })
+  assert.deepEqual([1, 2, 3].map(limiter.waitMs), [0, 0, 105])
+  sharedMs = 50
+  assert.deepEqual([1, 2, 3].map(limiter.waitMs), [50, 155, 260])
+})
