@@ -3,7 +3,7 @@
  * runs some and writes nothing; so does `--quick`, which runs all in miniature.
  */
 import { spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { economy } from './economy.ts'
@@ -11,7 +11,7 @@ import { growth } from './growth.ts'
 import { latency } from './latency.ts'
 import { whyNot } from './processes.ts'
 import { profile } from './profile.ts'
-import { documentOf, machineOf, type Section, type SectionSource, type Size } from './report.ts'
+import { documentOf, machineOf, type Section, type SectionSource, type Size, versionOf } from './report.ts'
 import { sideBySide } from './side-by-side.ts'
 import { start } from './start.ts'
 import { streaming } from './streaming.ts'
@@ -31,8 +31,6 @@ export const runSections = async (sources: readonly SectionSource[], size: Size)
   return sections
 }
 
-const versionOf = (name: string): string =>
-  JSON.parse(readFileSync(path.join(ROOT, 'node_modules', name, 'package.json'), 'utf8')).version
 /** What a program says of its version; undefined where it is not there. */
 const toldBy = (command: string, arg: string): string | undefined => {
   const { stdout, stderr } = spawnSync(command, [arg], { encoding: 'utf8' })

@@ -1,5 +1,7 @@
 /** What the benchmark says: sections of Markdown under one head that names machine, versions and date. */
+import { readFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
+import path from 'node:path'
 
 export type Section = { readonly title: string; readonly markdown: string }
 /** `miniature`: a few requests, which shows that it works and nothing else. */
@@ -20,6 +22,10 @@ export const figure = (value: number): string => {
   const digits = value >= 100 ? 0 : value >= 10 ? 1 : value >= 1 ? 2 : 3
   return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })
 }
+
+/** Of an installed package. */
+export const versionOf = (name: string): string =>
+  JSON.parse(readFileSync(path.join(import.meta.dirname, '../../node_modules', name, 'package.json'), 'utf8')).version
 
 /** `versions`: of what was measured, by name. */
 export const machineOf = (date: Date, versions: Readonly<Record<string, string | undefined>>): string => {
