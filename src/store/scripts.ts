@@ -205,7 +205,7 @@ for _, one in ipairs(buckets) do
     close(one, 'w:' .. ARGV[3], string.format('%.0f %.0f', one.mine[1], now))
   end
 end
-if wait == 0 then return {'granted', told, rest, string.format('%.0f', now)} end
+if wait == 0 then return {'granted', told, rest + interval, string.format('%.0f', now)} end
 return {'queued', told, rest, wait}
 `
 
