@@ -134,6 +134,7 @@ test('Redis stopped, frozen, restarted, slow, flushed, full, with another passwo
   const road = await slowRoad(t, redis.port)
   const env = {
     SIDECAR_STORE_URL: `redis://127.0.0.1:${road.port}`,
+    SIDECAR_STORE_TIMEOUT_MS: '250',
     SIDECAR_MINT_RATE_PER_SECOND: '30',
     SIDECAR_RDT_EXPIRY_MARGIN_MS: '500',
   }

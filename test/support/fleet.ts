@@ -42,6 +42,7 @@ export const startFleet = async (t: TestContext, { replicas = 2, redis, sellers,
     SIDECAR_ENDPOINT: amazon,
     ...(redis && {
       SIDECAR_STORE_URL: redis.url,
+      SIDECAR_STORE_TIMEOUT_MS: '3000', // a busy machine is no store in trouble
       SIDECAR_STORE_KEY_FILE: fileOf('store-key', newKey()),
       ...(redis.password && { SIDECAR_STORE_PASSWORD_FILE: fileOf('store-password', redis.password) }),
       ...(redis.caFile && { SIDECAR_STORE_CA_FILE: redis.caFile }),
