@@ -21,7 +21,14 @@ const byOurClock = (lua: string): string => {
 
 type Plan = { readonly burst?: number; readonly interval?: number; readonly lease?: number }
 type Outcome = 'unused' | 'answered' | 'throttled'
-type Taken = { readonly kind: string; readonly told: string; readonly number: number }
+type Taken = {
+  readonly kind: string
+  readonly told: string
+  /** Milliseconds until it is full. */
+  readonly rest: number
+  /** When it was granted, or milliseconds to wait. */
+  readonly number: number
+}
 
 const startBucket = async (t: TestContext) => {
   const { port } = await startRedis(t)
@@ -46,32 +53,32 @@ const startBucket = async (t: TestContext) => {
   /** A plan by itself; `names`: one a key. */
   const open = (names: readonly string[] = ['bucket'], plan: Plan = {}) => {
     const { burst = BURST, interval = INTERVAL_MS, lease: leaseMs = LEASE_MS } = plan
-    const by = { names, interval }
-    const take = async (replica = 'a', { names, interval } = by) => {
+    const by = { names, interval, fullInMs: 0, ownMs: 0 }
+    const take = async (replica: string, { names, interval, fullInMs, ownMs }: typeof by) => {
       leases += 1
       const lease = `lease ${leases}`
-      const answer = await run.take(names.length, ...names, leaseMs, burst, interval, replica, lease)
-      const [kind, told, number] = answer as [string, string, string | number]
-      return { kind, told, number: Number(number), lease, names }
+      const answer = await run.take(names.length, ...names, burst, interval, replica, lease, leaseMs, fullInMs, ownMs)
+      const [kind, told, rest, number] = answer as [string, string, number, string | number]
+      return { kind, told, rest, number: Number(number), lease, names }
     }
     return {
-      take: (replica?: string, other: Partial<typeof by> = {}) => take(replica, { ...by, ...other }),
+      take: (replica = 'a', other: Partial<typeof by> = {}) => take(replica, { ...by, ...other }),
       /** What became of it: `granted`, or milliseconds to wait. */
-      ask: async (replica?: string): Promise<string | number> => {
-        const { kind, number } = await take(replica)
+      ask: async (replica = 'a'): Promise<string | number> => {
+        const { kind, number } = await take(replica, by)
         return kind === 'granted' ? kind : number
       },
       /** As many as are granted at once. */
-      takeAll: async (replica?: string) => {
+      takeAll: async (replica = 'a') => {
         const taken = []
-        for (let one = await take(replica); one.kind === 'granted'; one = await take(replica)) taken.push(one)
+        for (let one = await take(replica, by); one.kind === 'granted'; one = await take(replica, by)) taken.push(one)
         return taken
       },
       settle: (
         { lease, number, names }: Taken & { readonly lease: string; readonly names: readonly string[] },
         outcome: Outcome = 'answered',
         { told = '', random = 1, interval: other = interval } = {},
-      ) => run.settle(names.length, ...names, leaseMs, burst, other, lease, number, outcome, told, random),
+      ) => run.settle(names.length, ...names, burst, other, lease, number, outcome, told, random),
     }
   }
   return {
@@ -337,6 +344,44 @@ test('the store flushed in between: what was in use is used all the same, what n
   await bucket.settle(unused, 'unused')
   assert.equal((await bucket.takeAll()).length, BURST - 2)
   assert.equal(await bucket.ask(), INTERVAL_MS)
+})
+
+test('a bucket that was lost begins as full as who has drawn on it heard last; one that is there does not care', {
+  skip: noRedis,
+}, async (t) => {
+  const bucket = await startBucket(t)
+  const lost = await bucket.take('a', { fullInMs: 2 * INTERVAL_MS })
+  assert.deepEqual([lost.kind, lost.rest], ['granted', 2 * INTERVAL_MS])
+  const next = await bucket.take('a', { fullInMs: 1000 * INTERVAL_MS })
+  assert.deepEqual([next.kind, next.number], ['queued', INTERVAL_MS])
+})
+
+test('what a replica took while it was alone is taken from what all have, once', { skip: noRedis }, async (t) => {
+  const bucket = await startBucket(t)
+  const [one, two] = [await bucket.take('a', { ownMs: 150 }), await bucket.take('a')]
+  assert.deepEqual([one.kind, one.rest], ['granted', 150])
+  assert.deepEqual([two.kind, two.number], ['queued', 50])
+})
+
+test('how long it takes to be full is told: by what is on its way back, and what is in use', {
+  skip: noRedis,
+}, async (t) => {
+  const bucket = await startBucket(t)
+  const rests = []
+  const [first] = [await bucket.take()]
+  await bucket.settle(first)
+  await bucket.pass(10)
+  for (let i = 0; i < BURST; i += 1) rests.push((await bucket.take()).rest)
+  assert.deepEqual(rests, [90, 190, 290], 'before the answer: it knows itself what it is given')
+})
+
+test('a 429 by a clock that was ahead does not hide those that come', { skip: noRedis }, async (t) => {
+  const bucket = await startBucket(t)
+  await bucket.client.hset('bucket', 'bad', bucket.now() + 86_400_000)
+  await bucket.settle(await bucket.take(), 'unused')
+  await bucket.pass(1)
+  await bucket.settle(await bucket.take(), 'throttled')
+  assert.equal((await bucket.takeAll()).length, 0)
 })
 
 test('a clock that has jumped heals', { skip: noRedis }, async (t) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
+import type { Permit, SharedPlan } from '../../src/rdt/fleet.ts'
 import { createLimiter } from '../../src/rdt/limiter.ts'
 import { createSealer } from '../../src/store/sealer.ts'
 import { createSharedPlan, type SharedPlanOptions } from '../../src/store/shared-plan.ts'
@@ -10,15 +11,39 @@ import { caller, newKey, now, ORIGIN, seller, startReplica } from '../support/re
 
 const keys = [newKey()]
 const whose = { origin: ORIGIN, credential: caller() }
-const told = { throttled: false, told: undefined, intervalMs: 100 }
+const answered = { throttled: false, told: undefined }
+const drawing = (burst: number, intervalMs: number) => ({ burst, intervalMs: () => intervalMs, onRate: () => {} })
 const success = async () => ({ kind: 'success' })
 const wanted = () => true
+
+/** A permit, and what was asked with it is answered. */
+const used = async (plan: SharedPlan, burst: number): Promise<'shared' | 'own'> => {
+  const permit = await plan.permit(drawing(burst, 60_000))
+  permit.answered(answered)
+  return permit.shared ? 'shared' : 'own'
+}
+
+/** How many can be used at once. */
+const usedUp = async (plan: SharedPlan, burst: number): Promise<number> => {
+  let count = 0
+  let ended = false
+  const useAll = async () => {
+    for (; !ended; count += 1) await used(plan, burst)
+  }
+  void useAll()
+  await until(() => plan.waitMs() > 0)
+  ended = true
+  return count
+}
 
 /** Of a replica that has never seen the store, by a clock that the test turns. */
 const alone = (t: TestContext, share: () => number, options: Partial<SharedPlanOptions> = {}) => {
   let time = 1000
+  const taken: Permit[] = []
   t.after(() => {
     time = Number.MAX_SAFE_INTEGER // who still waits gets a permit: nobody keeps the process alive
+    for (const permit of taken) permit.answered(answered)
+    taken.push = (permit) => Number(permit.unused())
   })
   const plan = createSharedPlan({
     ask: async () => undefined,
@@ -36,12 +61,16 @@ const alone = (t: TestContext, share: () => number, options: Partial<SharedPlanO
     pass: (ms: number) => {
       time += ms
     },
+    answerAll: () => {
+      for (const permit of taken.splice(0)) permit.answered(answered)
+    },
     /** Takes permits of a plan of burst 10, one each 100 ms, until there is none; resolves to how many there were. */
     drain: async (): Promise<number> => {
       for (let count = 0; ; count += 1) {
         let is = false
-        void plan.permit(10, 100).then(() => {
+        void plan.permit(drawing(10, 100)).then((permit) => {
           is = true
+          taken.push(permit)
         })
         await new Promise(setImmediate)
         if (!is) return count
@@ -64,12 +93,26 @@ for (const [share, burst, waitMs] of [
     assert.equal(plan.waitMs(), (waitMs * 3) / 4)
   })
 
+test('alone, permits come back one by one, from the answers on', async (t) => {
+  const { plan, drain, pass, answerAll } = alone(t, () => 0.5)
+  for (let i = 0; i < 5; i += 1) {
+    const permit = await plan.permit(drawing(10, 100))
+    pass(1000)
+    permit.answered(answered)
+  }
+  assert.equal(await drain(), 4, 'the last one has been answered now')
+  assert.equal(plan.waitMs(), 200)
+  answerAll()
+  pass(3 * 200)
+  await until(() => plan.waitMs() === 0)
+})
+
 test('alone, a permit that nobody wanted costs nothing, and one that is back is one', async (t) => {
   const { plan, drain, pass } = alone(t, () => 0.2)
-  for (let i = 0; i < 5; i += 1) (await plan.permit(10, 100)).unused()
-  const permit = await plan.permit(10, 100)
-  assert.deepEqual([permit.shared, permit.told], [false, undefined])
-  permit.answered(told)
+  for (let i = 0; i < 5; i += 1) (await plan.permit(drawing(10, 100))).unused()
+  const permit = await plan.permit(drawing(10, 100))
+  assert.equal(permit.shared, false)
+  permit.answered(answered)
   pass(500)
   assert.equal(await drain(), 2)
 })
@@ -92,8 +135,8 @@ test('the whole plan for one who has never seen others, a share for each of thos
   const nobody = await startReplica(t, redis, { keys })
   assert.equal(nobody.lost[0]?.share, 1)
   const plan = first.store.planOf(whose)
-  for (let i = 0; i < 3; i += 1) assert.equal((await plan.permit(10, 60_000)).shared, false)
-  void plan.permit(10, 60_000)
+  for (let i = 0; i < 3; i += 1) assert.equal(await used(plan, 10), 'own')
+  void plan.permit(drawing(10, 60_000))
   await until(() => plan.waitMs() > 0)
   assert.ok(plan.waitMs() > 179_000 && plan.waitMs() <= 180_000, `${plan.waitMs()}`)
 })
@@ -104,15 +147,15 @@ test('its own share of a seller’s plan is one, however often the seller’s de
   const redis = await startRedis(t)
   await redis.kill()
   const { store } = await startReplica(t, redis, { keys, share: 0.2 })
-  assert.ok(!(await store.planOf(whose).permit(10, 60_000)).shared)
-  assert.ok(!(await store.planOf({ ...whose, credential: caller() }).permit(10, 60_000)).shared)
-  void store.planOf(whose).permit(10, 60_000)
+  assert.equal(await used(store.planOf(whose), 10), 'own')
+  assert.equal(await used(store.planOf({ ...whose, credential: caller() }), 10), 'own')
+  void store.planOf(whose).permit(drawing(10, 60_000))
   await until(() => store.planOf(whose).waitMs() > 0)
   for (const other of [
     { ...whose, credential: caller('Atza|2') },
     { ...whose, origin: 'https://eu' },
   ]) {
-    await store.planOf(other).permit(10, 60_000)
+    await store.planOf(other).permit(drawing(10, 60_000))
     assert.equal(store.planOf(other).waitMs(), 0)
   }
 })
@@ -122,13 +165,64 @@ test('who waits for its own share takes a shared permit soon after the store is 
   await redis.kill()
   const { store } = await startReplica(t, redis, { keys, share: 0.1 })
   const plan = store.planOf(whose)
-  assert.equal((await plan.permit(1, 60_000)).shared, false)
-  const waiting = plan.permit(1, 60_000)
+  assert.equal(await used(plan, 2), 'own')
+  const waiting = plan.permit(drawing(2, 60_000))
   await until(() => plan.waitMs() > 0)
   assert.ok(plan.waitMs() > 500_000)
   await redis.restart()
   assert.equal((await waiting).shared, true)
   assert.equal(plan.waitMs(), 0)
+})
+
+test('its own share begins as full as the plan of all was', { skip: noRedis }, async (t) => {
+  const redis = await startRedis(t)
+  const { store, lost } = await startReplica(t, redis, { keys })
+  const plan = store.planOf(whose)
+  for (let i = 0; i < 3; i += 1) assert.equal(await used(plan, 3), 'shared')
+  await redis.kill()
+  await until(() => lost.length > 0)
+  const own = await usedUp(plan, 3)
+  assert.ok(own < 2, `of the three there were ${own} permits again`)
+})
+
+test('a bucket that was lost begins as full as it was, less what was taken meanwhile', { skip: noRedis }, async (t) => {
+  const redis = await startRedis(t)
+  const { store, lost, counts } = await startReplica(t, redis, { keys, share: 0.5 })
+  const plan = store.planOf(whose)
+  for (let i = 0; i < 2; i += 1) assert.equal(await used(plan, 6), 'shared')
+  await redis.kill()
+  await until(() => lost.length > 0)
+  assert.equal(await used(plan, 6), 'own')
+  await redis.restart()
+  await until(() => counts.found > 0)
+  const shared = await usedUp(plan, 6)
+  assert.ok(shared < 5, `of the six three had been taken: ${shared} more`)
+})
+
+test('a permit that comes too late is given back', { skip: noRedis }, async (t) => {
+  const redis = await startRedis(t)
+  const { store, asked } = await startReplica(t, redis, { keys, timeoutMs: 50 })
+  const plan = store.planOf(whose)
+  redis.freeze()
+  assert.equal(await used(plan, 3), 'own')
+  redis.thaw()
+  await until(() => asked().includes('quota settled'))
+  const [bucket] = (await redis.dump()).filter(({ contents }) => contents.includes('full'))
+  assert.ok(bucket && !/^l:/m.test(bucket.contents), bucket?.contents)
+})
+
+test('a rate that others have heard of reaches who waits', { skip: noRedis }, async (t) => {
+  const redis = await startRedis(t)
+  const [a, b] = await many(2, () => startReplica(t, redis, { keys }))
+  assert.ok(a && b)
+  const first = await a.store.planOf(whose).permit(drawing(1, 300))
+  const rates: number[] = []
+  const waiting = b.store.planOf(whose).permit({ ...drawing(1, 300), onRate: (rate) => void rates.push(rate) })
+  await until(() => b.asked().includes('quota queued'))
+  first.answered({ throttled: false, told: 7 })
+  await until(() => rates.length > 0)
+  assert.equal(rates[0], 7)
+  ;(await waiting).unused()
 })
 
 test('one plan for all replicas: of the same credential, endpoint and account alone', { skip: noRedis }, async (t) => {
@@ -142,20 +236,20 @@ test('one plan for all replicas: of the same credential, endpoint and account al
     ],
   ] as const
   for (const [mine, yours] of same) {
-    const used = await a.store.planOf(mine).permit(1, 60_000)
-    const waiting = b.store.planOf(yours).permit(1, 60_000)
+    const used = await a.store.planOf(mine).permit(drawing(1, 60_000))
+    const waiting = b.store.planOf(yours).permit(drawing(1, 60_000))
     await until(() => b.store.planOf(yours).waitMs() > 50_000)
     used.unused()
     ;(await waiting).unused()
   }
-  await a.store.planOf(whose).permit(1, 60_000)
+  await a.store.planOf(whose).permit(drawing(1, 60_000))
   for (const other of [
     { ...whose, credential: caller('Atza|2') },
     { ...whose, origin: 'https://eu' },
     { ...whose, credential: seller('three', ['client', 'Atzr|2']) },
     { ...whose, credential: seller('four', ['other client', 'Atzr|1']) },
   ])
-    assert.ok((await b.store.planOf(other).permit(1, 60_000)).shared)
+    assert.ok((await b.store.planOf(other).permit(drawing(1, 60_000))).shared)
 })
 
 test('permits of a replica that has died are another’s when their lease has ended', { skip: noRedis }, async (t) => {
@@ -165,8 +259,8 @@ test('permits of a replica that has died are another’s when their lease has en
     await startReplica(t, redis, { keys, mintMs: 200 }),
     await startReplica(t, redis, { keys, mintMs: 200 }),
   ]
-  await dead.store.planOf(whose).permit(1, 50)
-  const permit = await alive.store.planOf(whose).permit(1, 50)
+  await dead.store.planOf(whose).permit(drawing(1, 50))
+  const permit = await alive.store.planOf(whose).permit(drawing(1, 50))
   assert.ok(permit.shared)
   const tookMs = now() - from
   assert.ok(tookMs >= 1250, `a mint's 200 ms, a second to spare, and an interval: ${tookMs}`)
@@ -295,7 +389,7 @@ test('a mint that nobody wants when it has its permit gives it back, to all', { 
     onFull: () => {},
   })
   await limiter.run(success, () => false)
-  assert.ok((await b.store.planOf(whose).permit(1, 100_000)).shared)
+  assert.ok((await b.store.planOf(whose).permit(drawing(1, 100_000))).shared)
   assert.deepEqual(a.asked(), ['quota granted', 'quota settled'])
 })
 

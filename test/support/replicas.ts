@@ -81,7 +81,7 @@ export const startReplica = async (t: TestContext, redis: Pick<Redis, 'port'>, o
     refusals,
     /** An RDT of the fleet's, or what `mint` makes. */
     once: (mint: Mint, { order = orderFor('/orders/1'), ...circumstances }: Asked = {}): Promise<MintResult> =>
-      store.fleet.once(order, { leastLifeMs: 0, hasTime: false, stale: () => false, ...circumstances }, mint),
+      store.fleet.once(order, { leastLifeMs: 0, renewed: undefined, stale: () => false, ...circumstances }, mint),
   }
 }
 export type Replica = Awaited<ReturnType<typeof startReplica>>
