@@ -12,12 +12,14 @@ import { quantile, spreadOf } from '../bench/stats.ts'
 const ROOT = path.join(import.meta.dirname, '../..')
 const read = (file: string): string => readFileSync(path.join(ROOT, file), 'utf8')
 
-test('every line of the benchmark that the README quotes is one of docs/benchmarks.md', () => {
-  const quoted = [...read('README.md').matchAll(/<!-- bench:[^>]*-->\n([\s\S]*?)\n\n/g)].map(([, lines = '']) => lines)
-  assert.ok(quoted.length > 0)
-  const held = new Set(read('docs/benchmarks.md').split('\n'))
-  for (const line of quoted.flatMap((lines) => lines.split('\n'))) assert.ok(held.has(line), line)
-})
+for (const [name, page] of Object.entries({ bench: 'docs/benchmarks.md', 'fleet-costs': 'docs/store.md' }))
+  test(`every line that the README quotes of ${page} is there`, () => {
+    const quotes = [...read('README.md').matchAll(new RegExp(`<!-- ${name}:[^>]*-->\\n([\\s\\S]*?)\\n\\n`, 'g'))]
+    const quoted = quotes.flatMap(([, lines = '']) => lines.split('\n'))
+    assert.ok(quoted.length > 0)
+    const held = new Set(read(page).split('\n'))
+    for (const line of quoted) assert.ok(held.has(line), line)
+  })
 
 test('docs/benchmarks.md says when, on what machine and with what versions', () => {
   const { dependencies, devDependencies } = JSON.parse(read('package-lock.json')).packages['']
