@@ -109,9 +109,11 @@ export const createConnection = ({ address, timeoutMs, breaker, onLost, onFound 
         return { answer }
       } catch (error) {
         breaker.failed()
-        refusing = error instanceof ReplyError
         const code = codeOf(error)
-        if (refusing) lastError = code
+        if (error instanceof ReplyError) {
+          refusing = true
+          lastError = code
+        }
         if (breaker.openForMs() > 0) lost(code)
         return { failure: error instanceof StoreTimeout ? 'timeout' : 'error' }
       }
@@ -165,5 +167,6 @@ const within = (ms: number, asked: Promise<unknown>): Promise<unknown> =>
 const codeOf = (error: unknown): string => {
   const { code, message } = error as { code?: unknown; message?: unknown }
   if (typeof code === 'string') return code
+  if (message === 'Connection is closed.') return CLOSED
   return /^[A-Z]{2,}\b/.exec(String(message))?.[0] ?? 'unknown'
 }
