@@ -5,6 +5,9 @@ import type { Command, Io } from './cli/command.ts'
 import { UsageError } from './cli/usage-error.ts'
 import { bugIn } from './telemetry/words.ts'
 
+// With it some libraries print what they send, the store's password and callers' headers among it.
+delete process.env['DEBUG']
+
 const COMMANDS: Readonly<Record<string, readonly [summary: string, load: () => Promise<Command>]>> = {
   serve: ['run the sidecar (default); --config FILE', async () => (await import('./cli/serve.ts')).serve],
   simulate: [

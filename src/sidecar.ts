@@ -82,8 +82,9 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
   const store =
     initial.store &&
     createStore({
-      ...initial.store,
       address: initial.store,
+      timeoutMs: initial.store.timeoutMs,
+      share: initial.store.share,
       secrets: storeSecretsOf(initial.store),
       mintMs: timeoutMs,
       refusals,

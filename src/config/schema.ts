@@ -158,7 +158,7 @@ export const configSchema = z.strictObject({
     keyFile: file.nullable(),
     caFile: file.nullable(),
     share: z.number().positive().max(1).nullable(),
-    timeoutMs: milliseconds,
+    timeoutMs: whole(1, 5000),
     insecurePlaintext: z.boolean(),
   }),
   upstream: z.strictObject({

@@ -191,6 +191,8 @@ export const createAccount = (options: AccountOptions) => {
     /** These secrets from now on, as soon as LWA takes them. */
     change: (grant: Grant): void => {
       if (isSame(grant, current)) return
+      // RDTs can be there without any access token, from a store
+      if (!good && grant.refreshToken !== current.refreshToken) events.reauthorised()
       current = good && isSame(grant, good) ? good : grant
       for (const refused of refusals.keys()) if (refused === current || refused !== good) refusals.delete(refused)
       pausedUntil = 0

@@ -25,8 +25,8 @@ export type Circumstances = {
 export type SharedPlan = {
   /** This replica's next permit, in its turn; or, while the store is out of reach, one of its own share. Never rejects. */
   readonly permit: (drawing: Drawing) => Promise<Permit>
-  /** Milliseconds until the next permit, as was last heard; 0 where there was no wait. */
-  readonly waitMs: () => number
+  /** Milliseconds until the `nth` permit from now, as was last heard; 0 where there was no wait. */
+  readonly waitMs: (nth: number) => number
 }
 
 export type Drawing = {

@@ -131,11 +131,8 @@ export const createLimiter = ({ ratePerSecond, burst, now, random, shared, onFul
     /** Forgetting the limiter loses nothing. */
     full,
     /** Milliseconds until the `nth` mint from now may leave, if none comes between. */
-    waitMs: (nth: number): number => {
-      const ownMs = Math.max(0, nth - (burst - outstanding)) * intervalMs()
-      const sharedMs = shared?.waitMs() ?? 0
-      return sharedMs === 0 ? ownMs : Math.max(ownMs, sharedMs + (nth - 1) * intervalMs())
-    },
+    waitMs: (nth: number): number =>
+      Math.max(0, (nth - (burst - outstanding)) * intervalMs(), shared?.waitMs(nth) ?? 0),
   }
 }
 export type Limiter = ReturnType<typeof createLimiter>

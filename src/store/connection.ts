@@ -4,16 +4,12 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { Redis, ReplyError } from 'ioredis'
+import type { StoreAddress } from '../config/store-url.ts'
 import type { Breaker } from '../rdt/breaker.ts'
 import { SCRIPTS, type Script } from './scripts.ts'
 
 /** Where the store is, and how to get in. */
-export type StoreAddress = {
-  readonly host: string
-  readonly port: number
-  readonly tls: boolean
-  readonly username: string | undefined
-  readonly db: number
+export type StoreAccess = StoreAddress & {
   readonly password: string | undefined
   /** PEM, in the place of the system's authorities. */
   readonly ca: string | undefined
@@ -23,7 +19,7 @@ export type StoreAddress = {
 export type StoreFailure = 'timeout' | 'error' | 'skipped'
 
 export type ConnectionOptions = {
-  readonly address: StoreAddress
+  readonly access: StoreAccess
   /** Longest wait for an answer, in milliseconds. */
   readonly timeoutMs: number
   readonly breaker: Breaker
@@ -37,7 +33,7 @@ const LONGEST_PAUSE_MS = 2000
 /** A connection on which nothing comes back is given up: the other end may be gone without a word. */
 const SILENT_MS = 5000
 
-export const createConnection = ({ address, timeoutMs, breaker, onLost, onFound }: ConnectionOptions) => {
+export const createConnection = ({ access, timeoutMs, breaker, onLost, onFound }: ConnectionOptions) => {
   let lastError = CLOSED
   const told = new Set<string>() // codes, since it was lost
   let reachable: boolean | undefined // until the first answer, or the first failure, nobody knows
@@ -45,7 +41,7 @@ export const createConnection = ({ address, timeoutMs, breaker, onLost, onFound 
   let closed = false
 
   const redis = new Redis({
-    ...optionsOf(address),
+    ...optionsOf(access),
     protocol: 2,
     scripts: Object.fromEntries(Object.entries(SCRIPTS).map(([name, lua]) => [nameOf(name), { lua }])),
     connectTimeout: CONNECT_MS,
@@ -81,8 +77,9 @@ export const createConnection = ({ address, timeoutMs, breaker, onLost, onFound 
     breaker.answered()
     found()
   })
-  redis.on('error', (error: Error) => {
+  redis.on('error', (error: Error & { readonly command?: { readonly name: string } }) => {
     lastError = codeOf(error)
+    if (error.command?.name === 'select') redis.disconnect(true) // ioredis would go on in database 0
     if (reachable === false) lost(lastError) // why it does not come back
   })
   redis.on('close', () => lost(lastError))
@@ -118,7 +115,7 @@ export const createConnection = ({ address, timeoutMs, breaker, onLost, onFound 
         return { failure: error instanceof StoreTimeout ? 'timeout' : 'error' }
       }
     },
-    /** Whether it answered when it was last asked. */
+    /** False from when it is given up until it answers again. */
     reachable: (): boolean => reachable === true,
     /** Resolves when it is known whether there is a store, after `ms` milliseconds at the latest. */
     open: async (ms: number): Promise<void> => {
@@ -126,7 +123,7 @@ export const createConnection = ({ address, timeoutMs, breaker, onLost, onFound 
       await Promise.race([first.promise, delay(ms, undefined, { ref: false })])
     },
     /** From the next connection on. */
-    change: (changed: StoreAddress): void => {
+    change: (changed: StoreAccess): void => {
       Object.assign(redis.options, optionsOf(changed))
       if (redis.status !== 'ready') redis.disconnect(true)
     },
@@ -141,7 +138,7 @@ export type Connection = ReturnType<typeof createConnection>
 // Prefixed: ioredis has commands of its own, and one of them may have such a name some day.
 const nameOf = <S extends string>(script: S): `rdt_${S}` => `rdt_${script}`
 
-const optionsOf = ({ host, port, tls, username, db, password, ca }: StoreAddress) => ({
+const optionsOf = ({ host, port, tls, username, db, password, ca }: StoreAccess) => ({
   host,
   port,
   db,

@@ -54,6 +54,8 @@ for row = 1, rows do
   local made, rest = read(KEYS[(row - 1) * width + 2])
   if made and made > flushed[row] and (string.sub(rest, 1, 1) ~= 'p' or ARGV[5] == 'p') then return {'held'} end
 end
+-- a claim in the millisecond of a flush is none of before
+for row = 1, rows do now = math.max(now, flushed[row] + 1) end
 for row = 1, rows do
   redis.call('SET', KEYS[(row - 1) * width + 2], string.format('%.0f', now) .. ':' .. ARGV[5] .. ' ' .. ARGV[2], 'PX', ARGV[3])
 end

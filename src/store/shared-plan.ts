@@ -31,6 +31,7 @@ const LONGEST_PAUSE_MS = 1000 // scripts.ts takes who is silent for three times 
 export const createSharedPlan = (options: SharedPlanOptions): SharedPlan => {
   const { ask, sealer, replica, origin, credential, leaseMs, now } = options
   let freeAt = 0 // when the next permit is to be had, as was last heard
+  let paceMs = 0 // between that and the one after it
   let fullAt = 0 // when the bucket at the store is full again, as was last heard
   let ownFullAt = 0 // when all of this replica's own share is back, where it used some of which the store has not heard
   let ownUsed = 0 // whose mints are not answered
@@ -60,8 +61,10 @@ export const createSharedPlan = (options: SharedPlanOptions): SharedPlan => {
           return sharedPermit(drawing, names, lease, number)
         }
         freeAt = now() + Number(number)
+        paceMs = intervalMs()
       }
-      await delay(Math.min(Math.max(freeAt - now(), SHORTEST_PAUSE_MS), LONGEST_PAUSE_MS))
+      const pauseMs = Math.min(Math.max(freeAt - now(), SHORTEST_PAUSE_MS), LONGEST_PAUSE_MS)
+      await delay(pauseMs, undefined, { ref: false })
     }
   }
 
@@ -92,6 +95,7 @@ export const createSharedPlan = (options: SharedPlanOptions): SharedPlan => {
     const lacking = ownUsed + owed + 1 - Math.max(1, Math.floor(burst * share))
     if (lacking > 0) {
       freeAt = back + (lacking - owed) * interval
+      paceMs = interval
       return undefined
     }
     freeAt = 0
@@ -115,6 +119,6 @@ export const createSharedPlan = (options: SharedPlanOptions): SharedPlan => {
       last = next
       return next
     },
-    waitMs: () => Math.max(0, freeAt - now()),
+    waitMs: (nth) => (freeAt <= now() ? 0 : freeAt - now() + (nth - 1) * paceMs),
   }
 }

@@ -23,6 +23,8 @@ export type SharedRdtsOptions = {
   readonly sealer: () => Sealer
   /** Of this process, as the store knows it. */
   readonly replica: string
+  /** Counts flushes, this replica's and others'. */
+  readonly flushes: () => number
   /** Flush fields of an RDT's operations: a list a key. */
   readonly fieldsOf: (need: Need) => readonly (readonly string[])[]
   readonly refusals: Refusals
@@ -32,13 +34,14 @@ export type SharedRdtsOptions = {
   readonly random: () => number
 }
 
-/** What is being minted here for all: lock's names and what they hold. */
-type Lock = { readonly names: readonly string[]; readonly holds: string }
+/** What is being minted here for all: names and content of the lock, and since when, by the store's clock. */
+type Lock = { readonly names: readonly string[]; readonly holds: string; readonly since: string }
 
 /** Milliseconds after which a lock ends whose holder has died; it is extended every second. */
 export const LOCK_MS = 5000
 const FIRST_PAUSE_MS = 20
 const LONGEST_PAUSE_MS = 250
+const UNHURRIED_PAUSE_MS = 2000
 const REMEMBERED = 10_000
 const ELSEWHERE = { failed: 'the replica that asks for it has not been answered in time' }
 
@@ -47,8 +50,9 @@ type Claim =
   | { readonly kind: 'rdt'; readonly rdt: Rdt }
   | { readonly kind: 'refused'; readonly refusal: Refused; readonly lifeMs: number }
   | { readonly kind: 'held' | 'alone' }
+  | { readonly kind: 'won'; readonly lock: Lock }
   /** `since`: by the store's clock. */
-  | { readonly kind: 'won' | 'unfit' | 'unreadable'; readonly since: string }
+  | { readonly kind: 'unfit' | 'unreadable'; readonly since: string }
 
 export const createSharedRdts = (options: SharedRdtsOptions) => {
   const { ask, sealer, replica, refusals, renewal, now } = options
@@ -64,18 +68,20 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
     const who = identityOf(order.credential)
     let newerThan = '0' // what the store has held for so long will not do
     for (let n = 0; ; n += 1) {
+      const flushes = options.flushes()
       const claim = await claimFor(order, who, circumstances, newerThan)
+      if (flushes !== options.flushes() && (claim.kind === 'rdt' || claim.kind === 'refused')) continue // of before it
       switch (claim.kind) {
         case 'rdt':
           return { kind: 'minted', rdt: claim.rdt, elsewhere: true }
         case 'refused':
-          refusals.remember(order, claim.refusal, claim.lifeMs)
+          if (!circumstances.stale()) refusals.remember(order, claim.refusal, claim.lifeMs)
           return claim.refusal
         case 'alone':
           return mint()
         case 'won':
           if (n > 0) order.onProgress('throttled')
-          return mintForAll(order, who, claim.since, circumstances, mint)
+          return mintForAll(order, who, claim.lock, circumstances, mint)
         case 'unreadable':
           options.onUnreadable()
           newerThan = claim.since
@@ -85,11 +91,15 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
           break
         case 'held':
           order.onProgress(ELSEWHERE)
-          await delay(Math.min(FIRST_PAUSE_MS * 2 ** n, LONGEST_PAUSE_MS) * (0.5 + options.random() / 2))
+          await delay(pauseMs(n, order.waiters() > 0), undefined, { ref: false })
           if (!order.wanted()) return UNWANTED
       }
     }
   }
+
+  const pauseMs = (n: number, somebodyWaits: boolean): number =>
+    Math.min(FIRST_PAUSE_MS * 2 ** n, somebodyWaits ? LONGEST_PAUSE_MS : UNHURRIED_PAUSE_MS) *
+    (0.5 + options.random() / 2)
 
   const claimFor = async (
     order: Order,
@@ -100,7 +110,7 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
     const { names, open } = sealer()
     const columns = [
       names('rdt', keyOf(order.origin, who, order.need)),
-      lockNames(order, who),
+      names('lock', keyOf(order.origin, who, order.need)),
       names('flushes'),
       ...REACHES.map((reach) => names('refusal', refusalKey(reach, order, who))),
     ]
@@ -109,22 +119,32 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
     const keys = fields.flatMap((_, row) => columns.map((column) => column[row] ?? ''))
     const least = Math.ceil(leastLifeMs + renewal.expiryMarginMs)
     const sentAt = now()
-    const asked = [rows, replica, LOCK_MS, least, renewed ? 'p' : '', newerThan, ...fields.flat()]
+    // a renewal that nobody waits for yet holds up no caller
+    const unhurried = renewed !== undefined && order.waiters() === 0 ? 'p' : ''
+    const asked = [rows, replica, LOCK_MS, least, unhurried, newerThan, ...fields.flat()]
+    const lockOf = (since: string): Lock => ({
+      names: columns[1] ?? [],
+      holds: `${since}:${unhurried} ${replica}`,
+      since,
+    })
     const answer = await ask('claim', 'claim', keys, asked, (late) => {
       const [kind, since] = late as ClaimAnswer
-      if (kind === 'won') tell(lockOf(order, who, String(since), renewed), 'release') // it was gone on without
+      if (kind === 'won') tell(lockOf(String(since))) // it was gone on without
     })
     if (!answer) return { kind: 'alone' }
     const [kind, ...rest] = answer as ClaimAnswer
-    if (kind === 'won') return { kind, since: String(rest[0]) }
+    if (kind === 'won') return { kind, lock: lockOf(String(rest[0])) }
     if (kind === 'held') return { kind }
     const [row = 0, column = 0, lifeMs = 0, ageMs = 0] = rest.map(Number)
     const [since = '', sealed = ''] = rest.slice(-2).map(String)
     const text = open(row - 1, `${columns[column - 1]?.[row - 1]} ${since}`, sealed)
     const value = text === undefined ? undefined : parseJson(text)
     if (!value) return { kind: 'unreadable', since }
-    if (kind === 'refused') return { kind, refusal: value as Refused, lifeMs }
     // the store's word for how long it lives is not taken alone: since when it has lived is sealed with it
+    if (kind === 'refused') {
+      const leftMs = Math.min(lifeMs, lifeOf(value as Refused) - ageMs)
+      return leftMs > 0 ? { kind, refusal: value as Refused, lifeMs: leftMs } : { kind: 'unfit', since }
+    }
     const leftMs = Math.min(lifeMs, (value as Kept).lifeMs - ageMs)
     const rdt = rdtIn(value as Kept, sentAt, leftMs)
     const opensMore = order.need.exact && rdt.resources !== order.need.resources.length
@@ -146,81 +166,66 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
   const mintForAll = async (
     order: Order,
     who: string,
-    since: string,
-    { renewed, stale }: Circumstances,
+    lock: Lock,
+    { stale }: Circumstances,
     mint: () => Promise<MintResult>,
   ): Promise<MintResult> => {
-    const lock = lockOf(order, who, since, renewed)
     const mintedFrom = now()
     locks.add(lock)
     try {
       const result = await mint()
       // where the credential has come to speak for somebody else meanwhile, nobody knows for whom this was minted
       const known = !stale() && identityOf(order.credential) === who
-      if (known && result.kind === 'minted') tellRdt(order, who, since, lock, result.rdt, mintedFrom)
-      else if (known && result.kind === 'refused') tellRefusal(order, who, since, lock, result)
-      else tell(lock, 'release')
+      if (known && result.kind === 'minted') tellRdt(order, who, lock, result.rdt, mintedFrom)
+      else if (known && result.kind === 'refused') tellRefusal(order, who, lock, result)
+      else tell(lock)
       return result
     } catch (bug) {
-      tell(lock, 'release')
+      tell(lock)
       throw bug
     } finally {
       locks.delete(lock)
     }
   }
 
-  const tellRdt = (order: Order, who: string, since: string, lock: Lock, rdt: Rdt, mintedFrom: number): void => {
+  const tellRdt = (order: Order, who: string, lock: Lock, rdt: Rdt, mintedFrom: number): void => {
     const { token, resources, expiresAt = 0 } = rdt
     const leftMs = Math.floor(expiresAt - now())
     if (leftMs <= renewal.expiryMarginMs) {
-      tell(lock, 'release')
+      tell(lock)
       return
     }
     const kept: Kept = { token, resources, lifeMs: Math.ceil(expiresAt - mintedFrom) }
     const names = servedBy(order.need).map((need) => sealer().names('rdt', keyOf(order.origin, who, need)))
-    tell(lock, 'put', { names, text: JSON.stringify(kept), since, lifeMs: leftMs })
+    tell(lock, { names, text: JSON.stringify(kept), lifeMs: leftMs })
   }
 
-  const tellRefusal = (order: Order, who: string, since: string, lock: Lock, refusal: Refused): void => {
+  const tellRefusal = (order: Order, who: string, lock: Lock, refusal: Refused): void => {
     const reach = reachOf(refusal)
     const lifeMs = lifeOf(refusal)
     // of a managed seller other replicas have other access tokens, which may fare better
     if (lifeMs === 0 || (reach === 'credential' && 'managed' in order.credential)) {
-      tell(lock, 'release')
+      tell(lock)
       return
     }
     const { status, code, message, details, requestId, answer } = refusal
     const kept: Refused = { kind: 'refused', status, code, message, details, requestId, answer }
     const names = [sealer().names('refusal', refusalKey(reach, order, who))]
-    tell(lock, 'put', { names, text: JSON.stringify(kept), since, lifeMs })
+    tell(lock, { names, text: JSON.stringify(kept), lifeMs })
   }
 
-  type Told = {
-    readonly names: readonly (readonly string[])[]
-    readonly text: string
-    readonly since: string
-    readonly lifeMs: number
-  }
-  /** Nobody waits for that; the lock is given back with it. */
-  const tell = (lock: Lock, operation: 'put' | 'release', told?: Told): void => {
+  /** What is told, if anything is, and with it the lock is given back. Nobody waits for that. */
+  const tell = (lock: Lock, told?: Told): void => {
     const values = (told?.names ?? []).flatMap((all) =>
       all.map((name, row) => ({
         name,
-        value: `${told?.since}:${sealer().seal(row, `${name} ${told?.since}`, told?.text ?? '')}`,
+        value: `${lock.since}:${sealer().seal(row, `${name} ${lock.since}`, told?.text ?? '')}`,
       })),
     )
     const names = [...lock.names, ...values.map(({ name }) => name)]
     const args = [lock.names.length, lock.holds, told?.lifeMs ?? 0, ...values.map(({ value }) => value)]
-    void ask(operation, 'put', names, args)
+    void ask(told ? 'put' : 'release', 'put', names, args)
   }
-
-  const lockNames = ({ origin, need }: Order, who: string): readonly string[] =>
-    sealer().names('lock', keyOf(origin, who, need))
-
-  const lockOf = (order: Order, who: string, since: string, renewed: string | undefined): Lock => ({
-    names: lockNames(order, who),
-    holds: `${since}:${renewed ? 'p' : ''} ${replica}`,
-  })
 
   const fleet: Fleet = {
     once,
@@ -235,6 +240,12 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
 
 /** A day: none lives longer (sp-api/json.ts). */
 const REJECTED_MS = 86_400_000
+
+type Told = {
+  readonly names: readonly (readonly string[])[]
+  readonly text: string
+  readonly lifeMs: number
+}
 
 type Kept = {
   readonly token: string

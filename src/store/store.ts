@@ -1,5 +1,6 @@
 /** What replicas share, put together: RDTs and refusals, usage plans, flushes. Readiness and calls do not depend on it. */
 import { randomUUID } from 'node:crypto'
+import type { StoreAddress } from '../config/store-url.ts'
 import { createExpiringMap } from '../expiring-map.ts'
 import { createBreaker } from '../rdt/breaker.ts'
 import type { SharedPlan } from '../rdt/fleet.ts'
@@ -7,15 +8,14 @@ import type { Seller } from '../rdt/minter.ts'
 import type { Need } from '../rdt/need.ts'
 import type { Refusals } from '../rdt/refusals.ts'
 import type { RenewalPolicy } from '../rdt/renewal.ts'
-import { createConnection, type StoreAddress, type StoreFailure } from './connection.ts'
+import type { Connection, StoreAccess, StoreFailure } from './connection.ts'
 import type { Script } from './scripts.ts'
 import { createSealer } from './sealer.ts'
 import { createSharedPlan } from './shared-plan.ts'
 import { createSharedRdts, LOCK_MS } from './shared-rdts.ts'
 
 /** What is asked of the store, as metrics name it. */
-export const STORE_OPERATIONS = ['claim', 'put', 'release', 'quota', 'beat', 'flush'] as const
-export type StoreOperation = (typeof STORE_OPERATIONS)[number]
+export type StoreOperation = 'claim' | 'put' | 'release' | 'quota' | 'beat' | 'flush'
 export type StoreOutcome = 'hit' | 'won' | 'held' | 'granted' | 'queued' | 'settled' | 'ok' | StoreFailure
 
 /** The answer; undefined where there was none in time: the store is out of reach. */
@@ -36,10 +36,10 @@ export type StoreEvents = {
   readonly failed: (bug: unknown) => void
 }
 
-export type StoreSecrets = Pick<StoreAddress, 'password' | 'ca'> & { readonly keys: readonly Buffer[] }
+export type StoreSecrets = Pick<StoreAccess, 'password' | 'ca'> & { readonly keys: readonly Buffer[] }
 
 export type StoreOptions = {
-  readonly address: Omit<StoreAddress, 'password' | 'ca'>
+  readonly address: StoreAddress
   readonly secrets: StoreSecrets
   /** Longest wait for an answer, in milliseconds. */
   readonly timeoutMs: number
@@ -65,6 +65,8 @@ const REPLICA_MS = 10_000 // one that was silent for so long is counted no more
 const FIRST_ANSWER_MS = 1000
 const LONGEST_PAUSE_MS = 5000
 const PLANS = 1000
+const PLAN_MS = 3_600_000
+const LEASE_GRACE_MS = 1000
 const ALL = '' // no operation is named so
 
 export const createStore = (options: StoreOptions) => {
@@ -73,19 +75,31 @@ export const createStore = (options: StoreOptions) => {
   const startedAt = now()
   let sealer = createSealer(options.secrets.keys)
   let replicas = 0
+  let fewerSince: number | undefined // replicas than before, as was heard
+  let flushes = 0
   let startedAtStore: number | undefined // by the store's clock
   const plans = createExpiringMap<SharedPlan>({ maxEntries: PLANS, now })
   const untold = new Set<string>() // flushes
   const known = new Map<string, number>() // flush field → when, by the store's clock
 
   const share = (): number => options.share ?? 1 / Math.max(1, replicas)
-  const connection = createConnection({
-    address: { ...options.address, ...options.secrets },
-    timeoutMs: options.timeoutMs,
-    breaker: createBreaker({ now, random, longestPauseMs: LONGEST_PAUSE_MS }),
-    onLost: (code) => events.storeLost(code, share()),
-    onFound: events.storeFound,
-  })
+  let secrets = options.secrets
+  let connection: Connection | undefined
+
+  const connect = async (): Promise<void> => {
+    const { createConnection } = await import('./connection.ts') // ioredis takes 11 MB: of those alone who have a store
+    connection = createConnection({
+      access: { ...options.address, ...secrets },
+      timeoutMs: options.timeoutMs,
+      breaker: createBreaker({ now, random, longestPauseMs: LONGEST_PAUSE_MS }),
+      onLost: (code) => {
+        fewerSince = undefined
+        events.storeLost(code, share())
+      },
+      onFound: events.storeFound,
+    })
+    await connection.open(FIRST_ANSWER_MS)
+  }
 
   const ask: Ask = async (operation, script, keys, args, onLate) => {
     if (script === 'claim') {
@@ -93,7 +107,7 @@ export const createStore = (options: StoreOptions) => {
       if (untold.size > 0) return undefined // it holds what is to be dropped
     }
     const askedAt = now()
-    const result = await connection.ask(script, keys, args, onLate)
+    const result = (await connection?.ask(script, keys, args, onLate)) ?? { failure: 'skipped' as const }
     const tookMs = now() - askedAt
     if ('failure' in result) events.storeAsked(operation, result.failure, tookMs)
     else events.storeAsked(operation, outcomeOf(script, result.answer), tookMs)
@@ -111,6 +125,7 @@ export const createStore = (options: StoreOptions) => {
     sealer: () => sealer,
     replica,
     fieldsOf: (need) => fieldsFor([ALL, ...new Set(options.operationsOf(need))]),
+    flushes: () => flushes,
     onUnreadable: events.valueUnreadable,
   })
 
@@ -134,9 +149,18 @@ export const createStore = (options: StoreOptions) => {
     const answer = await ask('beat', 'beat', keys, [lists.length, replica, REPLICA_MS, LOCK_MS, ...held])
     if (!answer) return
     const [at, count, ...tables] = answer as [string, number, ...string[][]]
-    replicas = count
+    countReplicas(count)
     startedAtStore ??= Number(at) - (now() - startedAt)
     learnFlushes(tables.flat(), startedAtStore)
+  }
+
+  /** Fewer than before are believed when they have been fewer for a while: a store that comes back empty has to be found first. */
+  const countReplicas = (count: number): void => {
+    if (count < replicas) fewerSince ??= now()
+    else fewerSince = undefined
+    if (fewerSince !== undefined && now() - fewerSince < REPLICA_MS) return
+    replicas = count
+    fewerSince = undefined
   }
 
   const learnFlushes = (table: readonly string[], since: number): void => {
@@ -150,6 +174,7 @@ export const createStore = (options: StoreOptions) => {
     const flushed = [ALL, ...options.operations()].filter((one) =>
       sealer.names('flush', one).some((field) => fresh.has(field)),
     )
+    flushes += 1
     for (const operation of flushed) options.onFlush(operation === ALL ? undefined : operation)
   }
 
@@ -172,8 +197,8 @@ export const createStore = (options: StoreOptions) => {
     /** The same one for a seller whose desk was forgotten: what it has used of its share while alone was not. */
     planOf: ({ origin, credential }: Seller): SharedPlan => {
       const key = JSON.stringify([origin, credential.id])
-      const known = plans.get(key)
-      if (known) return known
+      const before = plans.get(key)
+      if (before) return before
       const plan = createSharedPlan({
         ask,
         sealer: () => sealer,
@@ -185,35 +210,35 @@ export const createStore = (options: StoreOptions) => {
         now,
         random,
       })
-      plans.set(key, plan)
+      plans.set(key, plan, PLAN_MS)
       return plan
     },
     /** Has all replicas drop their RDTs of the operation, or all; as soon as the store is in reach. */
     flush: (operation: string | undefined): void => {
+      flushes += 1
       untold.add(operation ?? ALL)
       tellFlushes().catch(events.failed)
     },
     /** Resolves when it is known whether the store is there; soon, in any case. */
     begin: async (): Promise<void> => {
-      await connection.open(FIRST_ANSWER_MS)
+      await connect()
       await beatNow()
       timer = setInterval(() => void beatNow(), BEAT_MS).unref()
     },
-    change: (secrets: StoreSecrets): void => {
+    change: (changed: StoreSecrets): void => {
+      secrets = changed
       sealer = createSealer(secrets.keys)
-      connection.change({ ...options.address, ...secrets })
+      connection?.change({ ...options.address, ...secrets })
     },
-    status: () => ({ state: connection.reachable() ? ('shared' as const) : ('alone' as const), replicas }),
+    status: () => ({ state: connection?.reachable() ? ('shared' as const) : ('alone' as const), replicas }),
     close: async (): Promise<void> => {
       clearInterval(timer)
-      await connection.ask('leave', sealer.names('replicas'), [replica])
-      connection.close()
+      await connection?.ask('leave', sealer.names('replicas'), [replica])
+      connection?.close()
     },
   }
 }
 export type Store = ReturnType<typeof createStore>
-
-const LEASE_GRACE_MS = 1000
 
 const outcomeOf = (script: Script, answer: unknown): StoreOutcome => {
   const [kind] = Array.isArray(answer) ? answer : []

@@ -4,6 +4,7 @@
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { ERROR_NAMES } from '../sp-api/errors.ts'
+import type { StoreOperation, StoreOutcome } from '../store/store.ts'
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 const RESOURCES = [1, 2, 5, 10, 20, 30, 40, 50]
@@ -25,7 +26,7 @@ export const LWA_OUTCOMES = [
 ] as const
 
 /** What the store is asked, and what may come of it. */
-const STORE_OUTCOMES: Readonly<Record<string, readonly string[]>> = {
+const STORE_OUTCOMES: Readonly<Record<StoreOperation, readonly StoreOutcome[]>> = {
   claim: ['hit', 'won', 'held'],
   put: ['ok'],
   release: ['ok'],
@@ -33,7 +34,7 @@ const STORE_OUTCOMES: Readonly<Record<string, readonly string[]>> = {
   beat: ['ok'],
   flush: ['ok'],
 }
-const STORE_FAILURES = ['timeout', 'error', 'skipped']
+const STORE_FAILURES: readonly StoreOutcome[] = ['timeout', 'error', 'skipped']
 
 export type MetricsOptions = {
   /** Catalogue ids; `other` is added. */
