@@ -29,7 +29,7 @@ const namesIn = (mints: Parameters<typeof resourcesOf>[0]): string[] =>
 const QUEUED = 'rdt_store_operations_total{operation="quota",outcome="queued"}'
 
 // They wait more than they work.
-describe('the usage plan of a fleet', { skip: noRedis, concurrency: 3 }, () => {
+describe('the usage plan of a fleet', { skip: noRedis, concurrency: 4 }, () => {
   test('the plan is never exceeded, and who needs little does not wait for who needs much', async (t) => {
     const redis = await startRedis(t)
     const fleet = await startFleet(t, { replicas: 4, redis, env: { ...ONE_EACH, SIDECAR_MINT_RATE_PER_SECOND: '4' } })
@@ -47,6 +47,20 @@ describe('the usage plan of a fleet', { skip: noRedis, concurrency: 3 }, () => {
     assert.ok(lastOfLittle < 40, `in turn: ${names}`)
     const first = names.findIndex((name) => name !== 'much')
     assert.ok(names.slice(first, lastOfLittle).includes('much'), `nor the other way round: ${names}`)
+  })
+
+  test('Redis dies while the plan is in full use: the shares that are taken from then on do not exceed it', async (t) => {
+    const redis = await startRedis(t)
+    const fleet = await startFleet(t, { redis, env: { ...ONE_EACH, SIDECAR_MINT_RATE_PER_SECOND: '4' } })
+    await fleet.control({ mintRatePerSecond: 4 })
+    await until(async () => (await many(2, (i) => fleet.metric(i, 'rdt_store_replicas'))).every((n) => n === 2))
+    const asked = [askFor(fleet, 0, 'a', 18), askFor(fleet, 1, 'b', 18)]
+    await until(async () => (await fleet.mints()).length >= 16)
+    await redis.kill()
+    assert.deepEqual(new Set((await Promise.all(asked)).flat()), new Set(['200 minted']))
+    const mints = await fleet.mints()
+    assert.equal(mints.length, 36)
+    assert.deepEqual(new Set(mints.map(({ status }) => status)), new Set([200]))
   })
 
   test('permits of a replica that is killed come back', async (t) => {
