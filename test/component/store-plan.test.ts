@@ -41,8 +41,8 @@ const alone = (t: TestContext, share: () => number, options: Partial<SharedPlanO
   let time = 1000
   const taken: Permit[] = []
   t.after(() => {
-    time = Number.MAX_SAFE_INTEGER // who still waits gets a permit: nobody keeps the process alive
     for (const permit of taken) permit.answered(answered)
+    time = Number.MAX_SAFE_INTEGER // who still waits gets a permit: nobody keeps the process alive
     taken.push = (permit) => Number(permit.unused())
   })
   const plan = createSharedPlan({

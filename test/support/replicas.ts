@@ -9,6 +9,7 @@ import type { Need } from '../../src/rdt/need.ts'
 import type { Refused } from '../../src/rdt/refusal.ts'
 import { createRefusals } from '../../src/rdt/refusals.ts'
 import { createStore, type StoreOptions } from '../../src/store/store.ts'
+import { after, until } from './many.ts'
 import type { Redis } from './redis.ts'
 
 export const now = (): number => performance.now() + 1
@@ -69,6 +70,7 @@ export const startReplica = async (t: TestContext, redis: Pick<Redis, 'port'>, o
     advanced = Number.MAX_SAFE_INTEGER // whoever still waits for a permit gets one: nobody keeps the process alive
   })
   await store.begin()
+  const count = (what: RegExp) => asked.filter((one) => what.test(one)).length
   return {
     store,
     /** Operations of the store and what came of them, beats aside. */
@@ -79,9 +81,28 @@ export const startReplica = async (t: TestContext, redis: Pick<Redis, 'port'>, o
     bugs,
     counts,
     refusals,
-    /** An RDT of the fleet's, or what `mint` makes. */
-    once: (mint: Mint, { order = orderFor('/orders/1'), ...circumstances }: Asked = {}): Promise<MintResult> =>
-      store.fleet.once(order, { leastLifeMs: 0, renewed: undefined, stale: () => false, ...circumstances }, mint),
+    /** An RDT of the fleet's, or what `mint` makes; what came of that has been told to the store. */
+    once: async (mint: Mint, { order = orderFor('/orders/1'), ...circumstances }: Asked = {}): Promise<MintResult> => {
+      const won = count(/^claim won/)
+      let told = Number.NEGATIVE_INFINITY
+      const minting = () => {
+        if (count(/^claim won/) > won) told = count(/^(put|release) /)
+        return mint()
+      }
+      const situation = { leastLifeMs: 0, renewed: undefined, stale: () => false, ...circumstances }
+      try {
+        return await store.fleet.once(order, situation, minting)
+      } finally {
+        await until(() => count(/^(put|release) /) > told)
+      }
+    },
+    /** Resolves when the store has heard it, a moment later: what was there in the same millisecond does not count. */
+    flush: async (operation?: string): Promise<void> => {
+      const before = count(/^flush ok/)
+      store.flush(operation)
+      await until(() => count(/^flush ok/) > before)
+      await after(5)
+    },
   }
 }
 export type Replica = Awaited<ReturnType<typeof startReplica>>

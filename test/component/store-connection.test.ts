@@ -1,0 +1,237 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { type TestContext, test } from 'node:test'
+import { createBreaker } from '../../src/rdt/breaker.ts'
+import { createConnection, type StoreAddress } from '../../src/store/connection.ts'
+import { after, until } from '../support/many.ts'
+import { noRedis, type Redis, startRedis } from '../support/redis.ts'
+import { now } from '../support/replicas.ts'
+
+const TIMEOUT_MS = 100
+const PAUSE_MS = 300
+
+const connect = async (t: TestContext, { port }: Pick<Redis, 'port'>, address: Partial<StoreAddress> = {}) => {
+  const lost: string[] = []
+  let found = 0
+  const there: StoreAddress = {
+    ...{ host: '127.0.0.1', port, tls: false, username: undefined, db: 0, password: undefined, ca: undefined },
+    ...address,
+  }
+  const connection = createConnection({
+    address: there,
+    timeoutMs: TIMEOUT_MS,
+    breaker: createBreaker({ now, random: () => 1, longestPauseMs: PAUSE_MS }),
+    onLost: (code) => void lost.push(code),
+    onFound: () => {
+      found += 1
+    },
+  })
+  t.after(connection.close)
+  await connection.open(1000)
+  const late: unknown[] = []
+  /** `answer`, or why there was none. */
+  const ask = async (): Promise<string> => {
+    const result = await connection.ask('flush', ['flushes'], ['field'], (answer) => void late.push(answer))
+    return 'failure' in result ? result.failure : 'answer'
+  }
+  return {
+    connection,
+    there,
+    lost,
+    late,
+    found: (): number => found,
+    ask,
+    /** Asks until it is left alone; resolves to what came of that before. */
+    askUntilSkipped: async (): Promise<ReadonlySet<string>> => {
+      const outcomes = new Set<string>()
+      for (let outcome = await ask(); outcome !== 'skipped'; outcome = await ask()) outcomes.add(outcome)
+      return outcomes
+    },
+    askUntilAnswered: () => until(async () => (await ask()) === 'answer'),
+  }
+}
+
+test('a store that is there is asked and answers', { skip: noRedis }, async (t) => {
+  const redis = await startRedis(t)
+  const { connection, ask, lost, found } = await connect(t, redis, { db: 3 })
+  assert.ok(connection.reachable())
+  assert.equal(await ask(), 'answer')
+  assert.match(String(await redis.cli('INFO', 'keyspace')), /db3:keys=1/)
+  assert.deepEqual([lost, found()], [[], 0], 'nothing was lost, nothing was found again')
+})
+
+type Trouble = {
+  readonly begin: (redis: Redis) => unknown
+  readonly end: (redis: Redis) => unknown
+  /** What comes of questions before it is left alone. */
+  readonly outcomes: readonly string[]
+  /** What is told of it, by the end. */
+  readonly codes: readonly string[]
+}
+const TROUBLES: Readonly<Record<string, Trouble>> = {
+  frozen: {
+    begin: (redis) => redis.freeze(),
+    end: (redis) => redis.thaw(),
+    outcomes: ['timeout'],
+    codes: ['ETIMEDOUT'],
+  },
+  dead: {
+    begin: (redis) => redis.kill(),
+    end: (redis) => redis.restart(),
+    outcomes: [],
+    codes: ['closed', 'ECONNREFUSED'],
+  },
+  full: {
+    begin: (redis) => redis.cli('CONFIG', 'SET', 'maxmemory', 1),
+    end: (redis) => redis.cli('CONFIG', 'SET', 'maxmemory', 0),
+    outcomes: ['error'],
+    codes: ['OOM'],
+  },
+  'a replica of nobody': {
+    begin: (redis) => redis.cli('REPLICAOF', '127.0.0.1', 1),
+    end: (redis) => redis.cli('REPLICAOF', 'NO', 'ONE'),
+    outcomes: ['error'],
+    codes: ['READONLY'],
+  },
+}
+
+for (const [what, { begin, end, outcomes, codes }] of Object.entries(TROUBLES))
+  test(`a store that is ${what}: each question ends in time, it is left alone, and used again by itself`, {
+    skip: noRedis,
+  }, async (t) => {
+    const redis = await startRedis(t)
+    const { connection, lost, found, ask, askUntilSkipped, askUntilAnswered } = await connect(t, redis)
+    assert.equal(await ask(), 'answer')
+    for (const round of [1, 2]) {
+      await begin(redis)
+      await until(async () => {
+        const from = now()
+        const seen = await askUntilSkipped()
+        for (const outcome of seen) assert.ok(outcome === 'answer' || [...outcomes, 'error'].includes(outcome), outcome)
+        assert.ok(now() - from < 20 * TIMEOUT_MS)
+        return !connection.reachable()
+      })
+      await until(() => lost.length === codes.length * round)
+      await after(2 * PAUSE_MS)
+      await askUntilSkipped()
+      assert.deepEqual(lost, Array.from({ length: round }, () => codes).flat(), 'each code is told once')
+      assert.equal(found(), round - 1)
+      await end(redis)
+      await askUntilAnswered()
+      assert.ok(connection.reachable())
+      assert.equal(found(), round)
+    }
+  })
+
+test('an answer that comes after its time is told, and no other', { skip: noRedis }, async (t) => {
+  const redis = await startRedis(t)
+  const { ask, late } = await connect(t, redis)
+  assert.equal(await ask(), 'answer')
+  redis.freeze()
+  assert.equal(await ask(), 'timeout')
+  assert.deepEqual(late, [])
+  redis.thaw()
+  await until(() => late.length > 0)
+  assert.match(String(late[0]), /^\d{13}$/)
+  assert.equal(late.length, 1)
+})
+
+test('an answer that has come while this process was busy is one in time', { skip: noRedis }, async (t) => {
+  const redis = await startRedis(t)
+  const { ask } = await connect(t, redis)
+  assert.equal(await ask(), 'answer')
+  const asked = ask()
+  await new Promise(setImmediate)
+  for (const from = now(); now() - from < 2 * TIMEOUT_MS; );
+  assert.equal(await asked, 'answer')
+})
+
+test('without an answer five times in a row it is left alone, and asked once in a while', {
+  skip: noRedis,
+}, async (t) => {
+  const redis = await startRedis(t)
+  const { ask, connection } = await connect(t, redis)
+  redis.freeze()
+  for (let i = 0; i < 4; i += 1) assert.equal(await ask(), 'timeout')
+  assert.ok(connection.reachable(), 'four are not five')
+  assert.equal(await ask(), 'timeout')
+  assert.ok(!connection.reachable())
+  assert.equal(await ask(), 'skipped')
+  const seen: string[] = []
+  await until(async () => seen.push(await ask()) > 0 && seen.at(-1) !== 'skipped')
+  assert.deepEqual([seen.at(-1), await ask()], ['timeout', 'skipped'])
+})
+
+test('of an error nothing is told but the word that it begins with', { skip: noRedis }, async (t) => {
+  const redis = await startRedis(t)
+  const { connection, lost } = await connect(t, redis)
+  await redis.cli('SET', 'name canary', 'x')
+  for (let i = 0; i < 5; i += 1)
+    assert.deepEqual(await connection.ask('leave', ['name canary'], ['value canary']), { failure: 'error' })
+  assert.deepEqual(lost, ['WRONGTYPE'])
+})
+
+for (const [what, password, code] of [
+  ['no password', undefined, 'NOAUTH'],
+  ['a wrong password', 'wrong canary', 'WRONGPASS'],
+] as const)
+  test(`with ${what} it is out of reach; with the right one it is used, without a restart`, {
+    skip: noRedis,
+  }, async (t) => {
+    const redis = await startRedis(t, { password: 'right' })
+    const { connection, there, lost, found, ask, askUntilAnswered } = await connect(t, redis, { password })
+    assert.ok(!connection.reachable())
+    assert.equal(await ask(), 'skipped')
+    await until(() => lost.includes(code))
+    assert.ok(!JSON.stringify(lost).includes('canary'))
+    connection.change({ ...there, password: 'right' })
+    await askUntilAnswered()
+    assert.equal(found(), 1)
+    await redis.changePassword('another')
+    await until(() => !connection.reachable())
+    connection.change({ ...there, password: 'another' })
+    await askUntilAnswered()
+    assert.equal(found(), 2)
+  })
+
+test('as a user with a name', { skip: noRedis }, async (t) => {
+  const redis = await startRedis(t)
+  await redis.cli('ACL', 'SETUSER', 'sidecar', 'on', '>secret', '~*', '+@all')
+  const { ask } = await connect(t, redis, { username: 'sidecar', password: 'secret' })
+  assert.equal(await ask(), 'answer')
+  const other = await connect(t, redis, { username: 'nobody', password: 'secret' })
+  assert.equal(await other.ask(), 'skipped')
+})
+
+test('whom nobody knows: opening ends when that is known; nothing at the port, or one who says nothing', {
+  skip: noRedis,
+}, async (t) => {
+  const redis = await startRedis(t)
+  redis.freeze()
+  const silent = await connect(t, redis)
+  assert.equal(silent.connection.reachable(), false)
+  await redis.kill()
+  const from = now()
+  const nobody = await connect(t, redis)
+  assert.ok(now() - from < 900, 'it is not waited for in vain')
+  assert.deepEqual(nobody.lost, ['ECONNREFUSED'])
+})
+
+test('TLS: to whom the authority vouches for, and to nobody else', { skip: noRedis }, async (t) => {
+  const redis = await startRedis(t, { tls: true })
+  const ca = readFileSync(redis.caFile ?? '', 'utf8')
+  assert.equal(await (await connect(t, redis, { tls: true, ca })).ask(), 'answer')
+  const other = await connect(t, redis, { tls: true })
+  await until(() => other.lost.length > 0)
+  assert.equal(await other.ask(), 'skipped')
+  assert.ok(other.lost.includes('DEPTH_ZERO_SELF_SIGNED_CERT'), `${other.lost}`)
+})
+
+test('closing is told to nobody', { skip: noRedis }, async (t) => {
+  const redis = await startRedis(t)
+  const { connection, lost, ask } = await connect(t, redis)
+  connection.close()
+  await until(() => !connection.reachable())
+  assert.equal(await ask(), 'skipped')
+  assert.deepEqual(lost, [])
+})
