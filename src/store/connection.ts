@@ -164,6 +164,5 @@ const within = (ms: number, asked: Promise<unknown>): Promise<unknown> =>
 const codeOf = (error: unknown): string => {
   const { code, message } = error as { code?: unknown; message?: unknown }
   if (typeof code === 'string') return code
-  if (message === 'Connection is closed.') return CLOSED
-  return /^[A-Z]{2,}\b/.exec(String(message))?.[0] ?? 'unknown'
+  return /^[A-Z]{2,}\b/.exec(String(message))?.[0] ?? CLOSED // ioredis has many sentences for that
 }

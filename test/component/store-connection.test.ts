@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import { createBreaker } from '../../src/rdt/breaker.ts'
-import { createConnection, type StoreAddress } from '../../src/store/connection.ts'
+import { createConnection, type StoreAccess } from '../../src/store/connection.ts'
 import { after, until } from '../support/many.ts'
 import { noRedis, type Redis, startRedis } from '../support/redis.ts'
 import { now } from '../support/replicas.ts'
@@ -10,15 +10,15 @@ import { now } from '../support/replicas.ts'
 const TIMEOUT_MS = 100
 const PAUSE_MS = 300
 
-const connect = async (t: TestContext, { port }: Pick<Redis, 'port'>, address: Partial<StoreAddress> = {}) => {
+const connect = async (t: TestContext, { port }: Pick<Redis, 'port'>, address: Partial<StoreAccess> = {}) => {
   const lost: string[] = []
   let found = 0
-  const there: StoreAddress = {
+  const there: StoreAccess = {
     ...{ host: '127.0.0.1', port, tls: false, username: undefined, db: 0, password: undefined, ca: undefined },
     ...address,
   }
   const connection = createConnection({
-    address: there,
+    access: there,
     timeoutMs: TIMEOUT_MS,
     breaker: createBreaker({ now, random: () => 1, longestPauseMs: PAUSE_MS }),
     onLost: (code) => void lost.push(code),
