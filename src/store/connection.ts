@@ -52,10 +52,17 @@ export const createConnection = ({ access, timeoutMs, breaker, onLost, onFound }
     maxRetriesPerRequest: 0,
     disableClientInfo: true,
     retryStrategy: (times) => Math.min(50 * 2 ** times, LONGEST_PAUSE_MS) * (0.5 + Math.random() / 2),
-    reconnectOnError: (error) => error.message.startsWith('READONLY'), // a primary that has become a replica
+    reconnectOnError: (error) => {
+      refused(error)
+      return lastError === 'READONLY' // a primary that has become a replica
+    },
   })
   const commands = redis as unknown as Record<`rdt_${Script}`, (...args: readonly unknown[]) => Promise<unknown>>
 
+  const refused = (error: unknown): void => {
+    refusing = true
+    lastError = codeOf(error)
+  }
   const first = Promise.withResolvers<void>()
   const lost = (code: string): void => {
     reachable = false
@@ -107,11 +114,8 @@ export const createConnection = ({ access, timeoutMs, breaker, onLost, onFound }
       } catch (error) {
         breaker.failed()
         const code = codeOf(error)
-        if (error instanceof ReplyError) {
-          refusing = true
-          lastError = code
-        }
-        if (breaker.openForMs() > 0) lost(code)
+        if (error instanceof ReplyError) refused(error)
+        if (breaker.openForMs() > 0) lost(code === CLOSED ? lastError : code) // why it was closed
         return { failure: error instanceof StoreTimeout ? 'timeout' : 'error' }
       }
     },
