@@ -85,7 +85,8 @@ export const createConnection = ({ access, timeoutMs, breaker, onLost, onFound }
     found()
   })
   redis.on('error', (error: Error & { readonly command?: { readonly name: string } }) => {
-    lastError = codeOf(error)
+    const code = codeOf(error)
+    if (code !== CLOSED) lastError = code
     if (error.command?.name === 'select') redis.disconnect(true) // ioredis would go on in database 0
     if (reachable === false) lost(lastError) // why it does not come back
   })

@@ -91,15 +91,20 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
           break
         case 'held':
           order.onProgress(ELSEWHERE)
-          await delay(pauseMs(n, order.waiters() > 0), undefined, { ref: false })
+          await pause(n, order)
           if (!order.wanted()) return UNWANTED
       }
     }
   }
 
-  const pauseMs = (n: number, somebodyWaits: boolean): number =>
-    Math.min(FIRST_PAUSE_MS * 2 ** n, somebodyWaits ? LONGEST_PAUSE_MS : UNHURRIED_PAUSE_MS) *
-    (0.5 + options.random() / 2)
+  /** Before the store is asked again. Whom nobody waits for has time, until somebody comes. */
+  const pause = async (n: number, { waiters }: Order): Promise<void> => {
+    const hurried = waiters() > 0
+    const longestMs = Math.min(FIRST_PAUSE_MS * 2 ** n, hurried ? LONGEST_PAUSE_MS : UNHURRIED_PAUSE_MS)
+    const until = now() + longestMs * (0.5 + options.random() / 2)
+    while (now() < until && (hurried || waiters() === 0))
+      await delay(Math.min(until - now(), LONGEST_PAUSE_MS), undefined, { ref: false })
+  }
 
   const claimFor = async (
     order: Order,
