@@ -33,7 +33,7 @@ before(async () => {
 after(() => redis?.stop())
 
 /** However long store and Amazon take on a loaded machine, they are waited for. */
-const SLOW = { SIDECAR_STORE_TIMEOUT_MS: '10000', SIDECAR_MINT_TIMEOUT_MS: '60000' }
+const SLOW = { SIDECAR_STORE_TIMEOUT_MS: '5000', SIDECAR_MINT_TIMEOUT_MS: '60000' }
 
 const measured = async (scenario: Scenario, store: Store): Promise<Cost> => {
   const env = { ...scenario.env, ...SLOW }
