@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createBreaker } from '../../src/rdt/breaker.ts'
 
-const start = () => {
+const start = (longestPauseMs?: number) => {
   let time = 1000
-  const breaker = createBreaker({ now: () => time, random: () => 1 })
+  const breaker = createBreaker({ now: () => time, random: () => 1, ...(longestPauseMs && { longestPauseMs }) })
   return {
     breaker,
     pass: (ms: number) => {
@@ -65,4 +65,15 @@ test('failures of mints that were on their way when it opened do not lengthen th
   const { breaker, fail } = start()
   fail(40)
   assert.equal(breaker.openForMs(), 1000)
+})
+
+test('its pauses are as long as is said, at the most', () => {
+  const { breaker, fail, pass } = start(1500)
+  fail(5)
+  assert.equal(breaker.openForMs(), 1000)
+  for (let i = 0; i < 2; i += 1) {
+    pass(breaker.openForMs())
+    assert.ok(breaker.admits())
+    assert.equal(breaker.openForMs(), 1500)
+  }
 })

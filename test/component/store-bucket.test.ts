@@ -235,8 +235,13 @@ test('who waited and is gone is passed after three seconds, not before', { skip:
   assert.notEqual(await lone.ask('a'), 'granted', 'the permit is there, for the one who waited for it')
   await bucket.pass(1000)
   assert.notEqual(await lone.ask('a'), 'granted')
+  assert.ok((await bucket.client.hkeys('lone')).includes('w:gone'))
   await bucket.pass(1)
   assert.equal(await lone.ask('a'), 'granted')
+  assert.deepEqual(
+    (await bucket.client.hkeys('lone')).filter((field) => field.startsWith('w:')),
+    [],
+  )
 })
 
 test('what Amazon last named reaches all who ask, served or not, as it rises and falls', {
@@ -311,6 +316,16 @@ test('a 429 counts the permits in use: they come back after it', { skip: noRedis
   await bucket.settle(second)
   await bucket.pass(2 * INTERVAL_MS)
   assert.deepEqual([await bucket.ask(), await bucket.ask()], ['granted', INTERVAL_MS])
+})
+
+test('a 429 makes nobody wait less', { skip: noRedis }, async (t) => {
+  const bucket = await startBucket(t)
+  const first = await bucket.take('a')
+  await bucket.take('a', { ownMs: 1000 })
+  await bucket.pass(1)
+  await bucket.settle(first, 'throttled', { random: 0 })
+  const { rest } = await bucket.take('a')
+  assert.ok(rest > 1000, `${rest}`)
 })
 
 test('a 429 for a request that had left before the last one came tells nothing new, nor does its answer', {
@@ -527,6 +542,8 @@ test('with two keys the fuller one counts for nothing, and what Amazon named is 
   const fresh = bucket.open(['new'], { burst: 1 })
   const used = await old.take('a')
   assert.equal(await both.ask('b'), INTERVAL_MS)
+  const turned = bucket.open(['old', 'new'], { burst: 1 })
+  assert.equal(await turned.ask('b'), INTERVAL_MS, 'in either order')
   assert.equal(await fresh.ask('c'), INTERVAL_MS, 'b waits there, too, where a permit is to be had')
   await old.settle(used, 'answered', { told: '7' })
   await bucket.pass(INTERVAL_MS)

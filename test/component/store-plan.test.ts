@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import fc from 'fast-check'
 import type { Permit, SharedPlan } from '../../src/rdt/fleet.ts'
 import { createLimiter } from '../../src/rdt/limiter.ts'
@@ -79,325 +79,353 @@ const alone = (t: TestContext, share: () => number, options: Partial<SharedPlanO
   }
 }
 
-for (const [share, burst, waitMs] of [
-  [1, 10, 100],
-  [0.5, 5, 200],
-  [0.25, 2, 400],
-  [0.01, 1, 10_000],
-] as const)
-  test(`alone, with a share of ${share}: ${burst} at once, then one each ${waitMs} ms`, async (t) => {
-    const { plan, drain, pass } = alone(t, () => share)
-    assert.equal(await drain(), burst)
-    assert.equal(plan.waitMs(1), waitMs)
-    pass(waitMs / 4)
-    assert.equal(plan.waitMs(1), (waitMs * 3) / 4)
+describe('the usage plan that replicas share', { skip: noRedis, concurrency: 4 }, () => {
+  for (const [share, burst, waitMs] of [
+    [1, 10, 100],
+    [0.5, 5, 200],
+    [0.25, 2, 400],
+    [0.01, 1, 10_000],
+  ] as const)
+    test(`alone, with a share of ${share}: ${burst} at once, then one each ${waitMs} ms`, async (t) => {
+      const { plan, drain, pass } = alone(t, () => share)
+      assert.equal(await drain(), burst)
+      assert.equal(plan.waitMs(1), waitMs)
+      pass(waitMs / 4)
+      assert.equal(plan.waitMs(1), (waitMs * 3) / 4)
+    })
+
+  test('alone, permits come back one by one, from the answers on', async (t) => {
+    const { plan, drain, pass, answerAll } = alone(t, () => 0.5)
+    for (let i = 0; i < 5; i += 1) {
+      const permit = await plan.permit(drawing(10, 100))
+      pass(1000)
+      permit.answered(answered)
+    }
+    assert.equal(await drain(), 4, 'the last one has been answered now')
+    assert.equal(plan.waitMs(1), 200)
+    answerAll()
+    pass(3 * 200)
+    await until(() => plan.waitMs(1) === 0)
   })
 
-test('alone, permits come back one by one, from the answers on', async (t) => {
-  const { plan, drain, pass, answerAll } = alone(t, () => 0.5)
-  for (let i = 0; i < 5; i += 1) {
+  test('alone, a permit that nobody wanted costs nothing, and one that is back is one', async (t) => {
+    const { plan, drain, pass } = alone(t, () => 0.2)
+    for (let i = 0; i < 5; i += 1) (await plan.permit(drawing(10, 100))).unused()
     const permit = await plan.permit(drawing(10, 100))
-    pass(1000)
+    assert.equal(permit.shared, false)
     permit.answered(answered)
-  }
-  assert.equal(await drain(), 4, 'the last one has been answered now')
-  assert.equal(plan.waitMs(1), 200)
-  answerAll()
-  pass(3 * 200)
-  await until(() => plan.waitMs(1) === 0)
-})
+    pass(500)
+    assert.equal(await drain(), 2)
+  })
 
-test('alone, a permit that nobody wanted costs nothing, and one that is back is one', async (t) => {
-  const { plan, drain, pass } = alone(t, () => 0.2)
-  for (let i = 0; i < 5; i += 1) (await plan.permit(drawing(10, 100))).unused()
-  const permit = await plan.permit(drawing(10, 100))
-  assert.equal(permit.shared, false)
-  permit.answered(answered)
-  pass(500)
-  assert.equal(await drain(), 2)
-})
+  test('the whole plan for one who has never seen others, a share for each of those last seen', async (t) => {
+    const redis = await startRedis(t)
+    const first = await startReplica(t, redis, { keys })
+    assert.equal(first.store.status().replicas, 1)
+    const others = [await startReplica(t, redis, { keys }), await startReplica(t, redis, { keys, share: 0.8 })]
+    const all = [first, ...others]
+    await until(() => all.every(({ store }) => store.status().replicas === 3))
+    await redis.kill()
+    await until(() => all.every(({ lost }) => lost.length === 1))
+    assert.deepEqual(
+      all.map(({ lost }) => lost[0]?.share),
+      [1 / 3, 1 / 3, 0.8],
+    )
+    const nobody = await startReplica(t, redis, { keys })
+    assert.equal(nobody.lost[0]?.share, 1)
+    const plan = first.store.planOf(whose)
+    for (let i = 0; i < 3; i += 1) assert.equal(await used(plan, 10), 'own')
+    void plan.permit(drawing(10, 60_000))
+    await until(() => plan.waitMs(1) > 0)
+    assert.ok(plan.waitMs(1) > 179_000 && plan.waitMs(1) <= 180_000, `${plan.waitMs(1)}`)
+  })
 
-test('the whole plan for one who has never seen others, a share for each of those last seen', {
-  skip: noRedis,
-}, async (t) => {
-  const redis = await startRedis(t)
-  const first = await startReplica(t, redis, { keys })
-  assert.equal(first.store.status().replicas, 1)
-  const others = [await startReplica(t, redis, { keys }), await startReplica(t, redis, { keys, share: 0.8 })]
-  const all = [first, ...others]
-  await until(() => all.every(({ store }) => store.status().replicas === 3))
-  await redis.kill()
-  await until(() => all.every(({ lost }) => lost.length === 1))
-  assert.deepEqual(
-    all.map(({ lost }) => lost[0]?.share),
-    [1 / 3, 1 / 3, 0.8],
-  )
-  const nobody = await startReplica(t, redis, { keys })
-  assert.equal(nobody.lost[0]?.share, 1)
-  const plan = first.store.planOf(whose)
-  for (let i = 0; i < 3; i += 1) assert.equal(await used(plan, 10), 'own')
-  void plan.permit(drawing(10, 60_000))
-  await until(() => plan.waitMs(1) > 0)
-  assert.ok(plan.waitMs(1) > 179_000 && plan.waitMs(1) <= 180_000, `${plan.waitMs(1)}`)
-})
+  test('its own share of a seller’s plan is one, however often the seller’s desk is forgotten', async (t) => {
+    const redis = await startRedis(t)
+    await redis.kill()
+    const { store } = await startReplica(t, redis, { keys, share: 0.2 })
+    assert.equal(await used(store.planOf(whose), 10), 'own')
+    assert.equal(await used(store.planOf({ ...whose, credential: caller() }), 10), 'own')
+    void store.planOf(whose).permit(drawing(10, 60_000))
+    await until(() => store.planOf(whose).waitMs(1) > 0)
+    for (const other of [
+      { ...whose, credential: caller('Atza|2') },
+      { ...whose, origin: 'https://eu' },
+    ]) {
+      await store.planOf(other).permit(drawing(10, 60_000))
+      assert.equal(store.planOf(other).waitMs(1), 0)
+    }
+  })
 
-test('its own share of a seller’s plan is one, however often the seller’s desk is forgotten', {
-  skip: noRedis,
-}, async (t) => {
-  const redis = await startRedis(t)
-  await redis.kill()
-  const { store } = await startReplica(t, redis, { keys, share: 0.2 })
-  assert.equal(await used(store.planOf(whose), 10), 'own')
-  assert.equal(await used(store.planOf({ ...whose, credential: caller() }), 10), 'own')
-  void store.planOf(whose).permit(drawing(10, 60_000))
-  await until(() => store.planOf(whose).waitMs(1) > 0)
-  for (const other of [
-    { ...whose, credential: caller('Atza|2') },
-    { ...whose, origin: 'https://eu' },
-  ]) {
-    await store.planOf(other).permit(drawing(10, 60_000))
-    assert.equal(store.planOf(other).waitMs(1), 0)
-  }
-})
+  test('who waits for its own share takes a shared permit soon after the store is back', async (t) => {
+    const redis = await startRedis(t)
+    await redis.kill()
+    const { store } = await startReplica(t, redis, { keys, share: 0.1 })
+    const plan = store.planOf(whose)
+    assert.equal(await used(plan, 2), 'own')
+    const waiting = plan.permit(drawing(2, 60_000))
+    await until(() => plan.waitMs(1) > 0)
+    assert.ok(plan.waitMs(1) > 500_000)
+    await redis.restart()
+    assert.equal((await waiting).shared, true)
+    assert.equal(plan.waitMs(1), 0)
+  })
 
-test('who waits for its own share takes a shared permit soon after the store is back', { skip: noRedis }, async (t) => {
-  const redis = await startRedis(t)
-  await redis.kill()
-  const { store } = await startReplica(t, redis, { keys, share: 0.1 })
-  const plan = store.planOf(whose)
-  assert.equal(await used(plan, 2), 'own')
-  const waiting = plan.permit(drawing(2, 60_000))
-  await until(() => plan.waitMs(1) > 0)
-  assert.ok(plan.waitMs(1) > 500_000)
-  await redis.restart()
-  assert.equal((await waiting).shared, true)
-  assert.equal(plan.waitMs(1), 0)
-})
+  test('its own share begins as full as the plan of all was', async (t) => {
+    const redis = await startRedis(t)
+    const { store, lost } = await startReplica(t, redis, { keys })
+    const plan = store.planOf(whose)
+    for (let i = 0; i < 3; i += 1) assert.equal(await used(plan, 3), 'shared')
+    await redis.kill()
+    await until(() => lost.length > 0)
+    const own = await usedUp(plan, 3)
+    assert.equal(own, 0)
+  })
 
-test('its own share begins as full as the plan of all was', { skip: noRedis }, async (t) => {
-  const redis = await startRedis(t)
-  const { store, lost } = await startReplica(t, redis, { keys })
-  const plan = store.planOf(whose)
-  for (let i = 0; i < 3; i += 1) assert.equal(await used(plan, 3), 'shared')
-  await redis.kill()
-  await until(() => lost.length > 0)
-  const own = await usedUp(plan, 3)
-  assert.ok(own < 2, `of the three there were ${own} permits again`)
-})
+  test('what it takes of its own comes on top of what is on its way back to all', async (t) => {
+    const redis = await startRedis(t)
+    const { store, lost } = await startReplica(t, redis, { keys })
+    const plan = store.planOf(whose)
+    for (let i = 0; i < 2; i += 1) assert.equal(await used(plan, 5), 'shared')
+    await redis.kill()
+    await until(() => lost.length > 0)
+    assert.equal(await usedUp(plan, 5), 3)
+  })
 
-test('a bucket that was lost begins as full as it was, less what was taken meanwhile', { skip: noRedis }, async (t) => {
-  const redis = await startRedis(t)
-  const { store, lost, counts } = await startReplica(t, redis, { keys, share: 0.5 })
-  const plan = store.planOf(whose)
-  for (let i = 0; i < 2; i += 1) assert.equal(await used(plan, 6), 'shared')
-  await redis.kill()
-  await until(() => lost.length > 0)
-  assert.equal(await used(plan, 6), 'own')
-  await redis.restart()
-  await until(() => counts.found > 0)
-  const shared = await usedUp(plan, 6)
-  assert.ok(shared < 5, `of the six three had been taken: ${shared} more`)
-})
+  test('of those who wait at one replica one asks the store', async (t) => {
+    const { store, asked } = await startReplica(t, await startRedis(t), { keys })
+    const plan = store.planOf(whose)
+    await used(plan, 1)
+    for (let i = 0; i < 10; i += 1) void plan.permit(drawing(1, 60_000))
+    await until(() => asked().includes('quota queued'))
+    await after(50)
+    assert.equal(asked().filter((one) => one === 'quota queued').length, 1)
+  })
 
-test('a permit that comes too late is given back', { skip: noRedis }, async (t) => {
-  const redis = await startRedis(t)
-  const { store, asked } = await startReplica(t, redis, { keys, timeoutMs: 50 })
-  const plan = store.planOf(whose)
-  redis.freeze()
-  assert.equal(await used(plan, 3), 'own')
-  redis.thaw()
-  await until(() => asked().includes('quota settled'))
-  const [bucket] = (await redis.dump()).filter(({ contents }) => contents.includes('full'))
-  assert.ok(bucket && !/^l:/m.test(bucket.contents), bucket?.contents)
-})
+  test('a 429 of one is all others’, and leaves the local queue alone', async (t) => {
+    const redis = await startRedis(t)
+    const [a, b] = await many(2, () => startReplica(t, redis, { keys }))
+    assert.ok(a && b)
+    const { permit } = a.store.planOf(whose)
+    const shared = { permit, waitMs: () => 0 }
+    const limiter = createLimiter({ ratePerSecond: 0.01, burst: 3, now, random: () => 1, shared, onFull: () => {} })
+    await limiter.run(async () => ({ kind: 'throttled' }), wanted)
+    assert.equal(limiter.waitMs(2), 0)
+    await until(() => a.asked().includes('quota settled'))
+    void b.store.planOf(whose).permit(drawing(3, 100_000))
+    await until(() => b.asked().includes('quota queued'))
+  })
 
-test('a rate that others have heard of reaches who waits', { skip: noRedis }, async (t) => {
-  const redis = await startRedis(t)
-  const [a, b] = await many(2, () => startReplica(t, redis, { keys }))
-  assert.ok(a && b)
-  const first = await a.store.planOf(whose).permit(drawing(1, 300))
-  const rates: number[] = []
-  const waiting = b.store.planOf(whose).permit({ ...drawing(1, 300), onRate: (rate) => void rates.push(rate) })
-  await until(() => b.asked().includes('quota queued'))
-  first.answered({ throttled: false, told: 7 })
-  await until(() => rates.length > 0)
-  assert.equal(rates[0], 7)
-  ;(await waiting).unused()
-})
+  test('a bucket that was lost begins as full as it was, less what was taken meanwhile', async (t) => {
+    const redis = await startRedis(t)
+    const { store, lost, counts } = await startReplica(t, redis, { keys, share: 0.5 })
+    const plan = store.planOf(whose)
+    for (let i = 0; i < 2; i += 1) assert.equal(await used(plan, 6), 'shared')
+    await redis.kill()
+    await until(() => lost.length > 0)
+    assert.equal(await used(plan, 6), 'own')
+    await redis.restart()
+    await until(() => counts.found > 0)
+    const shared = await usedUp(plan, 6)
+    assert.equal(shared, 3, 'of the six two had been taken, and one')
+  })
 
-test('one plan for all replicas: of the same credential, endpoint and account alone', { skip: noRedis }, async (t) => {
-  const redis = await startRedis(t)
-  const [a, b] = [await startReplica(t, redis, { keys }), await startReplica(t, redis, { keys })]
-  const same = [
-    [whose, { ...whose, credential: { id: 'as the other replica has it', token: 'Atza|1' } }],
-    [
-      { ...whose, credential: seller('one') },
-      { ...whose, credential: seller('two') },
-    ],
-  ] as const
-  for (const [mine, yours] of same) {
-    const used = await a.store.planOf(mine).permit(drawing(1, 60_000))
-    const waiting = b.store.planOf(yours).permit(drawing(1, 60_000))
-    await until(() => b.store.planOf(yours).waitMs(1) > 50_000)
-    used.unused()
+  test('a permit that comes too late is given back', async (t) => {
+    const redis = await startRedis(t)
+    const { store, asked } = await startReplica(t, redis, { keys, timeoutMs: 50 })
+    const plan = store.planOf(whose)
+    redis.freeze()
+    assert.equal(await used(plan, 3), 'own')
+    redis.thaw()
+    await until(() => asked().includes('quota settled'))
+    const [bucket] = (await redis.dump()).filter(({ contents }) => contents.includes('full'))
+    assert.ok(bucket && !/^l:/m.test(bucket.contents), bucket?.contents)
+  })
+
+  test('a rate that others have heard of reaches who waits', async (t) => {
+    const redis = await startRedis(t)
+    const [a, b] = await many(2, () => startReplica(t, redis, { keys }))
+    assert.ok(a && b)
+    const first = await a.store.planOf(whose).permit(drawing(1, 300))
+    const rates: number[] = []
+    const waiting = b.store.planOf(whose).permit({ ...drawing(1, 300), onRate: (rate) => void rates.push(rate) })
+    await until(() => b.asked().includes('quota queued'))
+    first.answered({ throttled: false, told: 7 })
+    await until(() => rates.length > 0)
+    assert.equal(rates[0], 7)
     ;(await waiting).unused()
-  }
-  await a.store.planOf(whose).permit(drawing(1, 60_000))
-  for (const other of [
-    { ...whose, credential: caller('Atza|2') },
-    { ...whose, origin: 'https://eu' },
-    { ...whose, credential: seller('three', ['client', 'Atzr|2']) },
-    { ...whose, credential: seller('four', ['other client', 'Atzr|1']) },
-  ])
-    assert.ok((await b.store.planOf(other).permit(drawing(1, 60_000))).shared)
-})
+  })
 
-test('permits of a replica that has died are another’s when their lease has ended', { skip: noRedis }, async (t) => {
-  const redis = await startRedis(t)
-  const from = now()
-  const [dead, alive] = [
-    await startReplica(t, redis, { keys, mintMs: 200 }),
-    await startReplica(t, redis, { keys, mintMs: 200 }),
-  ]
-  await dead.store.planOf(whose).permit(drawing(1, 50))
-  const permit = await alive.store.planOf(whose).permit(drawing(1, 50))
-  assert.ok(permit.shared)
-  const tookMs = now() - from
-  assert.ok(tookMs >= 1250, `a mint's 200 ms, a second to spare, and an interval: ${tookMs}`)
-})
+  test('one plan for all replicas: of the same credential, endpoint and account alone', async (t) => {
+    const redis = await startRedis(t)
+    const [a, b] = [await startReplica(t, redis, { keys }), await startReplica(t, redis, { keys })]
+    const same = [
+      [whose, { ...whose, credential: { id: 'as the other replica has it', token: 'Atza|1' } }],
+      [
+        { ...whose, credential: seller('one') },
+        { ...whose, credential: seller('two') },
+      ],
+    ] as const
+    for (const [mine, yours] of same) {
+      const used = await a.store.planOf(mine).permit(drawing(1, 60_000))
+      const waiting = b.store.planOf(yours).permit(drawing(1, 60_000))
+      await until(() => b.store.planOf(yours).waitMs(1) > 50_000)
+      used.unused()
+      ;(await waiting).unused()
+    }
+    await a.store.planOf(whose).permit(drawing(1, 60_000))
+    for (const other of [
+      { ...whose, credential: caller('Atza|2') },
+      { ...whose, origin: 'https://eu' },
+      { ...whose, credential: seller('three', ['client', 'Atzr|2']) },
+      { ...whose, credential: seller('four', ['other client', 'Atzr|1']) },
+    ])
+      assert.ok((await b.store.planOf(other).permit(drawing(1, 60_000))).shared)
+  })
 
-test('a replica has one place in the line, however many wait in it', { skip: noRedis }, async (t) => {
-  const redis = await startRedis(t)
-  const replicas = [await startReplica(t, redis, { keys }), await startReplica(t, redis, { keys })]
-  const served: number[] = []
-  const limiters = replicas.map(({ store }) =>
-    createLimiter({
-      ratePerSecond: 20,
+  test('permits of a replica that has died are another’s when their lease has ended', async (t) => {
+    const redis = await startRedis(t)
+    const from = now()
+    const [dead, alive] = [
+      await startReplica(t, redis, { keys, mintMs: 200 }),
+      await startReplica(t, redis, { keys, mintMs: 200 }),
+    ]
+    await dead.store.planOf(whose).permit(drawing(1, 50))
+    const permit = await alive.store.planOf(whose).permit(drawing(1, 50))
+    assert.ok(permit.shared)
+    const tookMs = now() - from
+    assert.ok(tookMs >= 1250, `a mint's 200 ms, a second to spare, and an interval: ${tookMs}`)
+  })
+
+  test('a replica has one place in the line, however many wait in it', async (t) => {
+    const redis = await startRedis(t)
+    const replicas = [await startReplica(t, redis, { keys }), await startReplica(t, redis, { keys })]
+    const served: number[] = []
+    const limiters = replicas.map(({ store }) =>
+      createLimiter({
+        ratePerSecond: 20,
+        burst: 1,
+        now,
+        random: () => 1,
+        shared: store.planOf(whose),
+        onFull: () => {},
+      }),
+    )
+    const mint = (i: number) => async () => ({ kind: 'success', n: served.push(i) })
+    await Promise.all([
+      ...Array.from({ length: 12 }, () => limiters[0]?.run(mint(0), wanted)),
+      after(30).then(() => many(4, async () => limiters[1]?.run(mint(1), wanted))),
+    ])
+    const text = served.join('')
+    assert.ok(text.lastIndexOf('1') < 10, `the four were served in turn, not after the twelve: ${text}`)
+  })
+
+  test('property: replicas with limiters of their own never ask Amazon for more than the plan together', async (t) => {
+    const redis = await startRedis(t)
+    const replicas = await many(3, () => startReplica(t, redis, { keys }))
+    const latency = fc.array(fc.tuple(fc.nat(2), fc.nat(15), fc.nat(15)), { minLength: 24, maxLength: 24 })
+    let runs = 0
+    await fc.assert(
+      fc.asyncProperty(latency, fc.integer({ min: 1, max: 4 }), async (all, burst) => {
+        runs += 1
+        const ratePerSecond = 100
+        const credential = caller(`Atza|${runs}`)
+        const limiters = replicas.map(({ store }) => {
+          const shared = store.planOf({ origin: ORIGIN, credential })
+          return createLimiter({ ratePerSecond, burst, now, random: () => 1, shared, onFull: () => {} })
+        })
+        let level = burst
+        let at = now()
+        let refused = 0
+        const arrive = () => {
+          level = Math.min(burst, level + ((now() - at) / 1000) * ratePerSecond)
+          at = now()
+          if (level < 1) refused += 1
+          else level -= 1
+        }
+        await Promise.all(
+          all.map(([replica, there, back]) =>
+            limiters[replica]?.run(async () => {
+              await after(there)
+              arrive()
+              await after(back)
+              return { kind: 'success' }
+            }, wanted),
+          ),
+        )
+        assert.equal(refused, 0)
+      }),
+      { numRuns: 6 },
+    )
+    for (const { lost, asked } of replicas) {
+      assert.equal(lost.length, 0)
+      assert.ok(asked().includes('quota granted') && asked().includes('quota settled'))
+    }
+  })
+
+  test('what Amazon named to one replica is the rate of all, up and down; a 429 of one is all others’', async (t) => {
+    const redis = await startRedis(t)
+    const replicas = await many(2, () => startReplica(t, redis, { keys }))
+    const [a, b] = replicas.map(({ store, asked }) => {
+      const shared = store.planOf(whose)
+      const limiter = createLimiter({ ratePerSecond: 20, burst: 3, now, random: () => 1, shared, onFull: () => {} })
+      const settled = () => asked().filter((one) => one === 'quota settled').length
+      return {
+        intervalMs: limiter.intervalMs,
+        run: async (answer: { kind: string; ratePerSecond?: number }): Promise<void> => {
+          const before = settled()
+          await limiter.run(async () => answer, wanted)
+          await until(() => settled() > before)
+        },
+      }
+    })
+    assert.ok(a && b)
+    for (const [ratePerSecond, intervalMs] of [
+      [40, 30],
+      [1, 55],
+    ] as const) {
+      await a.run({ kind: 'success', ratePerSecond })
+      assert.equal(a.intervalMs(), intervalMs)
+      await b.run({ kind: 'success' })
+      assert.equal(b.intervalMs(), intervalMs)
+    }
+    await a.run({ kind: 'throttled' })
+    const from = now()
+    await b.run({ kind: 'success' })
+    const tookMs = now() - from
+    assert.ok(tookMs >= 40, `its own bucket has permits, the fleet's has none: ${tookMs}`)
+  })
+
+  test('alone, a 429 empties the replica’s own bucket', async (t) => {
+    const { plan } = alone(t, () => 1)
+    const limiter = createLimiter({ ratePerSecond: 20, burst: 3, now, random: () => 1, shared: plan, onFull: () => {} })
+    await limiter.run(async () => ({ kind: 'throttled' }), wanted)
+    assert.ok(limiter.waitMs(1) >= 55, `${limiter.waitMs(1)}`)
+  })
+
+  test('a mint that nobody wants when it has its permit gives it back, to all', async (t) => {
+    const redis = await startRedis(t)
+    const [a, b] = await many(2, () => startReplica(t, redis, { keys }))
+    assert.ok(a && b)
+    const limiter = createLimiter({
+      ratePerSecond: 0.01,
       burst: 1,
       now,
       random: () => 1,
-      shared: store.planOf(whose),
+      shared: a.store.planOf(whose),
       onFull: () => {},
-    }),
-  )
-  const mint = (i: number) => async () => ({ kind: 'success', n: served.push(i) })
-  await Promise.all([
-    ...Array.from({ length: 12 }, () => limiters[0]?.run(mint(0), wanted)),
-    after(30).then(() => many(4, async () => limiters[1]?.run(mint(1), wanted))),
-  ])
-  const text = served.join('')
-  assert.ok(text.lastIndexOf('1') < 10, `the four were served in turn, not after the twelve: ${text}`)
-})
-
-test('property: replicas with limiters of their own never ask Amazon for more than the plan together', {
-  skip: noRedis,
-}, async (t) => {
-  const redis = await startRedis(t)
-  const replicas = await many(3, () => startReplica(t, redis, { keys }))
-  const latency = fc.array(fc.tuple(fc.nat(2), fc.nat(15), fc.nat(15)), { minLength: 24, maxLength: 24 })
-  let runs = 0
-  await fc.assert(
-    fc.asyncProperty(latency, fc.integer({ min: 1, max: 4 }), async (all, burst) => {
-      runs += 1
-      const ratePerSecond = 100
-      const credential = caller(`Atza|${runs}`)
-      const limiters = replicas.map(({ store }) => {
-        const shared = store.planOf({ origin: ORIGIN, credential })
-        return createLimiter({ ratePerSecond, burst, now, random: () => 1, shared, onFull: () => {} })
-      })
-      let level = burst
-      let at = now()
-      let refused = 0
-      const arrive = () => {
-        level = Math.min(burst, level + ((now() - at) / 1000) * ratePerSecond)
-        at = now()
-        if (level < 1) refused += 1
-        else level -= 1
-      }
-      await Promise.all(
-        all.map(([replica, there, back]) =>
-          limiters[replica]?.run(async () => {
-            await after(there)
-            arrive()
-            await after(back)
-            return { kind: 'success' }
-          }, wanted),
-        ),
-      )
-      assert.equal(refused, 0)
-    }),
-    { numRuns: 6 },
-  )
-  for (const { lost, asked } of replicas) {
-    assert.equal(lost.length, 0)
-    assert.ok(asked().includes('quota granted') && asked().includes('quota settled'))
-  }
-})
-
-test('what Amazon named to one replica is the rate of all, up and down; a 429 of one is all others’', {
-  skip: noRedis,
-}, async (t) => {
-  const redis = await startRedis(t)
-  const replicas = await many(2, () => startReplica(t, redis, { keys }))
-  const [a, b] = replicas.map(({ store, asked }) => {
-    const shared = store.planOf(whose)
-    const limiter = createLimiter({ ratePerSecond: 20, burst: 3, now, random: () => 1, shared, onFull: () => {} })
-    const settled = () => asked().filter((one) => one === 'quota settled').length
-    return {
-      intervalMs: limiter.intervalMs,
-      run: async (answer: { kind: string; ratePerSecond?: number }): Promise<void> => {
-        const before = settled()
-        await limiter.run(async () => answer, wanted)
-        await until(() => settled() > before)
-      },
-    }
+    })
+    await limiter.run(success, () => false)
+    assert.ok((await b.store.planOf(whose).permit(drawing(1, 100_000))).shared)
+    assert.deepEqual(a.asked(), ['quota granted', 'quota settled'])
   })
-  assert.ok(a && b)
-  for (const [ratePerSecond, intervalMs] of [
-    [40, 30],
-    [1, 55],
-  ] as const) {
-    await a.run({ kind: 'success', ratePerSecond })
-    assert.equal(a.intervalMs(), intervalMs)
-    await b.run({ kind: 'success' })
-    assert.equal(b.intervalMs(), intervalMs)
-  }
-  await a.run({ kind: 'throttled' })
-  const from = now()
-  await b.run({ kind: 'success' })
-  const tookMs = now() - from
-  assert.ok(tookMs >= 40, `its own bucket has permits, the fleet's has none: ${tookMs}`)
-})
 
-test('alone, a 429 empties the replica’s own bucket', async (t) => {
-  const { plan } = alone(t, () => 1)
-  const limiter = createLimiter({ ratePerSecond: 20, burst: 3, now, random: () => 1, shared: plan, onFull: () => {} })
-  await limiter.run(async () => ({ kind: 'throttled' }), wanted)
-  assert.ok(limiter.waitMs(1) >= 55, `${limiter.waitMs(1)}`)
-})
-
-test('a mint that nobody wants when it has its permit gives it back, to all', { skip: noRedis }, async (t) => {
-  const redis = await startRedis(t)
-  const [a, b] = await many(2, () => startReplica(t, redis, { keys }))
-  assert.ok(a && b)
-  const limiter = createLimiter({
-    ratePerSecond: 0.01,
-    burst: 1,
-    now,
-    random: () => 1,
-    shared: a.store.planOf(whose),
-    onFull: () => {},
+  test('how long a caller would wait is what the store said last, where that is longer than its own line', async () => {
+    const shared = { permit: () => Promise.reject(new Error('not asked for')), waitMs: (nth: number) => sharedMs * nth }
+    let sharedMs = 0
+    const limiter = createLimiter({ ratePerSecond: 10, burst: 2, now, random: () => 1, shared, onFull: () => {} })
+    assert.deepEqual([1, 2, 3].map(limiter.waitMs), [0, 0, 105])
+    sharedMs = 50
+    assert.deepEqual([1, 2, 3].map(limiter.waitMs), [50, 100, 150])
   })
-  await limiter.run(success, () => false)
-  assert.ok((await b.store.planOf(whose).permit(drawing(1, 100_000))).shared)
-  assert.deepEqual(a.asked(), ['quota granted', 'quota settled'])
-})
-
-test('how long a caller would wait is what the store said last, where that is longer than its own line', async () => {
-  const shared = { permit: () => Promise.reject(new Error('not asked for')), waitMs: (nth: number) => sharedMs * nth }
-  let sharedMs = 0
-  const limiter = createLimiter({ ratePerSecond: 10, burst: 2, now, random: () => 1, shared, onFull: () => {} })
-  assert.deepEqual([1, 2, 3].map(limiter.waitMs), [0, 0, 105])
-  sharedMs = 50
-  assert.deepEqual([1, 2, 3].map(limiter.waitMs), [50, 100, 150])
 })

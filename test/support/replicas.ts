@@ -81,6 +81,9 @@ export const startReplica = async (t: TestContext, redis: Pick<Redis, 'port'>, o
     bugs,
     counts,
     refusals,
+    pass: (ms: number): void => {
+      advanced += ms
+    },
     /** An RDT of the fleet's, or what `mint` makes; what came of that has been told to the store. */
     once: async (mint: Mint, { order = orderFor('/orders/1'), ...circumstances }: Asked = {}): Promise<MintResult> => {
       const won = count(/^claim won/)
