@@ -6,8 +6,8 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Credential, identityOf } from '../rdt/credential.ts'
 import type { Drawing, Permit, SharedPlan } from '../rdt/fleet.ts'
+import type { Ask } from './ask.ts'
 import type { Sealer } from './sealer.ts'
-import type { Ask } from './store.ts'
 
 export type SharedPlanOptions = {
   readonly ask: Ask
@@ -23,7 +23,7 @@ export type SharedPlanOptions = {
   readonly random: () => number
 }
 
-type TakeAnswer = readonly [kind: string, told: string, fullInMs: number, number: string | number]
+type TakeAnswer = readonly [kind: 'granted' | 'queued', told: string, fullInMs: number, number: string | number]
 
 const SHORTEST_PAUSE_MS = 10
 const LONGEST_PAUSE_MS = 1000 // scripts.ts takes who is silent for three times as long for gone
@@ -44,7 +44,7 @@ export const createSharedPlan = (options: SharedPlanOptions): SharedPlan => {
       const names = sealer().names('plan', JSON.stringify([origin, identityOf(credential)]))
       const own = Math.max(0, ownFullAt - Math.max(fullAt, now())) * options.share()
       const args = [burst, intervalMs(), replica, lease, leaseMs, Math.max(0, fullAt - now()), own]
-      const answer = await ask('quota', 'take', names, args, (late) => {
+      const answer = await ask('quota', 'take', names, args, taken, (late) => {
         const [kind, , , granted] = late as TakeAnswer
         if (kind === 'granted') sharedPermit(drawing, names, lease, granted).unused() // it was gone on without
       })
@@ -52,7 +52,7 @@ export const createSharedPlan = (options: SharedPlanOptions): SharedPlan => {
         const permit = ownPermit(drawing)
         if (permit) return permit
       } else {
-        const [kind, told, fullInMs, number] = answer as TakeAnswer
+        const [kind, told, fullInMs, number] = answer
         fullAt = now() + fullInMs
         ownFullAt = 0
         if (told !== '') onRate(Number(told))
@@ -75,7 +75,13 @@ export const createSharedPlan = (options: SharedPlanOptions): SharedPlan => {
     granted: string | number,
   ): Permit => {
     const settle = (outcome: 'unused' | 'answered' | 'throttled', told?: number): void =>
-      void ask('quota', 'settle', names, [burst, intervalMs(), lease, granted, outcome, told ?? '', options.random()])
+      void ask(
+        'quota',
+        'settle',
+        names,
+        [burst, intervalMs(), lease, granted, outcome, told ?? '', options.random()],
+        settled,
+      )
     return {
       shared: true,
       unused: () => settle('unused'),
@@ -122,3 +128,9 @@ export const createSharedPlan = (options: SharedPlanOptions): SharedPlan => {
     waitMs: (nth) => (freeAt <= now() ? 0 : freeAt - now() + (nth - 1) * paceMs),
   }
 }
+
+const taken = (answer: unknown) => {
+  const result = answer as TakeAnswer
+  return { outcome: result[0], result }
+}
+const settled = () => ({ outcome: 'settled' as const, result: undefined })

@@ -15,8 +15,8 @@ import { lifeOf, type Refusals, refusalKey } from '../rdt/refusals.ts'
 import { type RenewalPolicy, refreshAtOf } from '../rdt/renewal.ts'
 import { UNWANTED } from '../rdt/settle.ts'
 import { parseJson } from '../sp-api/json.ts'
+import { type Ask, done } from './ask.ts'
 import type { Sealer } from './sealer.ts'
-import type { Ask } from './store.ts'
 
 export type SharedRdtsOptions = {
   readonly ask: Ask
@@ -49,10 +49,12 @@ type ClaimAnswer = readonly (string | number)[]
 type Claim =
   | { readonly kind: 'rdt'; readonly rdt: Rdt }
   | { readonly kind: 'refused'; readonly refusal: Refused; readonly lifeMs: number }
-  | { readonly kind: 'held' | 'alone' }
+  | { readonly kind: 'held' }
   | { readonly kind: 'won'; readonly lock: Lock }
   /** `since`: by the store's clock. */
   | { readonly kind: 'unfit' | 'unreadable'; readonly since: string }
+
+const OUTCOMES = { rdt: 'hit', refused: 'hit', unfit: 'unfit', unreadable: 'unfit', won: 'won', held: 'held' } as const
 
 export const createSharedRdts = (options: SharedRdtsOptions) => {
   const { ask, sealer, replica, refusals, renewal, now } = options
@@ -111,7 +113,7 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
     who: string,
     { leastLifeMs, renewed }: Circumstances,
     newerThan: string,
-  ): Promise<Claim> => {
+  ): Promise<Claim | { readonly kind: 'alone' }> => {
     const { names, open } = sealer()
     const columns = [
       names('rdt', keyOf(order.origin, who, order.need)),
@@ -132,29 +134,35 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
       holds: `${since}:${unhurried} ${replica}`,
       since,
     })
-    const answer = await ask('claim', 'claim', keys, asked, (late) => {
+    const read = (answer: unknown): Claim => {
+      const [kind, ...rest] = answer as ClaimAnswer
+      if (kind === 'won') return { kind, lock: lockOf(String(rest[0])) }
+      if (kind === 'held') return { kind }
+      const [row = 0, column = 0, lifeMs = 0, ageMs = 0] = rest.map(Number)
+      const [since = '', sealed = ''] = rest.slice(-2).map(String)
+      const text = open(row - 1, `${columns[column - 1]?.[row - 1]} ${since}`, sealed)
+      const value = text === undefined ? undefined : parseJson(text)
+      if (!value) return { kind: 'unreadable', since }
+      // the store's word for how long it lives is not taken alone: since when it has lived is sealed with it
+      if (kind === 'refused') {
+        const leftMs = Math.min(lifeMs, lifeOf(value as Refused) - ageMs)
+        return leftMs > 0 ? { kind, refusal: value as Refused, lifeMs: leftMs } : { kind: 'unfit', since }
+      }
+      const leftMs = Math.min(lifeMs, (value as Kept).lifeMs - ageMs)
+      const rdt = rdtIn(value as Kept, sentAt, leftMs)
+      const opensMore = order.need.exact && rdt.resources !== order.need.resources.length
+      const unfit = leftMs <= least || opensMore || rdt.token === renewed || rejected.get(rdt.token)
+      return unfit ? { kind: 'unfit', since } : { kind: 'rdt', rdt }
+    }
+    const readAndTold = (answer: unknown) => {
+      const result = read(answer)
+      return { outcome: OUTCOMES[result.kind], result }
+    }
+    const claim = await ask('claim', 'claim', keys, asked, readAndTold, (late) => {
       const [kind, since] = late as ClaimAnswer
       if (kind === 'won') tell(lockOf(String(since))) // it was gone on without
     })
-    if (!answer) return { kind: 'alone' }
-    const [kind, ...rest] = answer as ClaimAnswer
-    if (kind === 'won') return { kind, lock: lockOf(String(rest[0])) }
-    if (kind === 'held') return { kind }
-    const [row = 0, column = 0, lifeMs = 0, ageMs = 0] = rest.map(Number)
-    const [since = '', sealed = ''] = rest.slice(-2).map(String)
-    const text = open(row - 1, `${columns[column - 1]?.[row - 1]} ${since}`, sealed)
-    const value = text === undefined ? undefined : parseJson(text)
-    if (!value) return { kind: 'unreadable', since }
-    // the store's word for how long it lives is not taken alone: since when it has lived is sealed with it
-    if (kind === 'refused') {
-      const leftMs = Math.min(lifeMs, lifeOf(value as Refused) - ageMs)
-      return leftMs > 0 ? { kind, refusal: value as Refused, lifeMs: leftMs } : { kind: 'unfit', since }
-    }
-    const leftMs = Math.min(lifeMs, (value as Kept).lifeMs - ageMs)
-    const rdt = rdtIn(value as Kept, sentAt, leftMs)
-    const opensMore = order.need.exact && rdt.resources !== order.need.resources.length
-    const unfit = leftMs <= least || opensMore || rdt.token === renewed || rejected.get(rdt.token)
-    return unfit ? { kind: 'unfit', since } : { kind: 'rdt', rdt }
+    return claim ?? { kind: 'alone' }
   }
 
   const rdtIn = ({ token, resources, lifeMs }: Kept, at: number, leftMs: number): Rdt => {
@@ -229,7 +237,7 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
     )
     const names = [...lock.names, ...values.map(({ name }) => name)]
     const args = [lock.names.length, lock.holds, told?.lifeMs ?? 0, ...values.map(({ value }) => value)]
-    void ask(told ? 'put' : 'release', 'put', names, args)
+    void ask(told ? 'put' : 'release', 'put', names, args, done)
   }
 
   const fleet: Fleet = {

@@ -8,25 +8,11 @@ import type { Seller } from '../rdt/minter.ts'
 import type { Need } from '../rdt/need.ts'
 import type { Refusals } from '../rdt/refusals.ts'
 import type { RenewalPolicy } from '../rdt/renewal.ts'
-import type { Connection, StoreAccess, StoreFailure } from './connection.ts'
-import type { Script } from './scripts.ts'
+import { type Ask, done, type StoreOperation, type StoreOutcome } from './ask.ts'
+import type { Connection, StoreAccess } from './connection.ts'
 import { createSealer } from './sealer.ts'
 import { createSharedPlan } from './shared-plan.ts'
 import { createSharedRdts, LOCK_MS } from './shared-rdts.ts'
-
-/** What is asked of the store, as metrics name it. */
-export type StoreOperation = 'claim' | 'put' | 'release' | 'quota' | 'beat' | 'flush'
-export type StoreOutcome = 'hit' | 'won' | 'held' | 'granted' | 'queued' | 'settled' | 'ok' | StoreFailure
-
-/** The answer; undefined where there was none in time: the store is out of reach. */
-export type Ask = (
-  operation: StoreOperation,
-  script: Script,
-  keys: readonly string[],
-  args: readonly (string | number)[],
-  /** Gets an answer that comes after its time. */
-  onLate?: (answer: unknown) => void,
-) => Promise<unknown>
 
 export type StoreEvents = {
   readonly storeAsked: (operation: StoreOperation, outcome: StoreOutcome, tookMs: number) => void
@@ -101,17 +87,17 @@ export const createStore = (options: StoreOptions) => {
     await connection.open(FIRST_ANSWER_MS)
   }
 
-  const ask: Ask = async (operation, script, keys, args, onLate) => {
+  const ask: Ask = async (operation, script, keys, args, read, onLate) => {
     if (script === 'claim') {
       await tellFlushes()
       if (untold.size > 0) return undefined // it holds what is to be dropped
     }
     const askedAt = now()
-    const result = (await connection?.ask(script, keys, args, onLate)) ?? { failure: 'skipped' as const }
+    const asked = (await connection?.ask(script, keys, args, onLate)) ?? { failure: 'skipped' as const }
     const tookMs = now() - askedAt
-    if ('failure' in result) events.storeAsked(operation, result.failure, tookMs)
-    else events.storeAsked(operation, outcomeOf(script, result.answer), tookMs)
-    return 'failure' in result ? undefined : (result.answer ?? true)
+    const { outcome, result } = 'failure' in asked ? { outcome: asked.failure, result: undefined } : read(asked.answer)
+    events.storeAsked(operation, outcome, tookMs)
+    return result
   }
 
   const fieldsFor = (operations: readonly string[]): readonly (readonly string[])[] => {
@@ -132,7 +118,7 @@ export const createStore = (options: StoreOptions) => {
   const tellFlushes = async (): Promise<void> => {
     for (const operation of untold) {
       const fields = sealer.names('flush', operation)
-      const at = await ask('flush', 'flush', sealer.names('flushes'), fields)
+      const at = await ask('flush', 'flush', sealer.names('flushes'), fields, done)
       if (!at) return
       for (const field of fields) known.set(field, Number(at))
       untold.delete(operation)
@@ -146,7 +132,7 @@ export const createStore = (options: StoreOptions) => {
     const locks = rdts.locks()
     const keys = [...lists.flatMap((list, row) => [list, flushes[row] ?? '']), ...locks.flatMap(({ names }) => names)]
     const held = locks.flatMap(({ names, holds }) => names.map(() => holds))
-    const answer = await ask('beat', 'beat', keys, [lists.length, replica, REPLICA_MS, LOCK_MS, ...held])
+    const answer = await ask('beat', 'beat', keys, [lists.length, replica, REPLICA_MS, LOCK_MS, ...held], done)
     if (!answer) return
     const [at, count, ...tables] = answer as [string, number, ...string[][]]
     countReplicas(count)
@@ -239,10 +225,3 @@ export const createStore = (options: StoreOptions) => {
   }
 }
 export type Store = ReturnType<typeof createStore>
-
-const outcomeOf = (script: Script, answer: unknown): StoreOutcome => {
-  const [kind] = Array.isArray(answer) ? answer : []
-  if (script === 'claim') return kind === 'won' || kind === 'held' ? kind : 'hit'
-  if (script === 'take') return kind === 'granted' ? 'granted' : 'queued'
-  return script === 'settle' ? 'settled' : 'ok'
-}

@@ -4,7 +4,7 @@
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { ERROR_NAMES } from '../sp-api/errors.ts'
-import type { StoreOperation, StoreOutcome } from '../store/store.ts'
+import type { StoreOperation, StoreOutcome } from '../store/ask.ts'
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 const RESOURCES = [1, 2, 5, 10, 20, 30, 40, 50]
@@ -27,7 +27,7 @@ export const LWA_OUTCOMES = [
 
 /** What the store is asked, and what may come of it. */
 const STORE_OUTCOMES: Readonly<Record<StoreOperation, readonly StoreOutcome[]>> = {
-  claim: ['hit', 'won', 'held'],
+  claim: ['hit', 'unfit', 'won', 'held'],
   put: ['ok'],
   release: ['ok'],
   quota: ['granted', 'queued', 'settled'],

@@ -118,9 +118,9 @@ const METRICS: Readonly<Record<string, readonly [type: string, labels?: Labels, 
     'counter',
     {
       operation: ['claim', 'put', 'release', 'quota', 'beat', 'flush'],
-      outcome: ['hit', 'won', 'held', 'granted', 'queued', 'settled', 'ok', 'timeout', 'error', 'skipped'],
+      outcome: ['hit', 'unfit', 'won', 'held', 'granted', 'queued', 'settled', 'ok', 'timeout', 'error', 'skipped'],
     },
-    3 + 3 + 4 * 1 + 6 * 3, // not every outcome is one of each
+    4 + 3 + 4 * 1 + 6 * 3, // not every outcome is one of each
   ],
   rdt_store_operation_duration_seconds: [
     'histogram',

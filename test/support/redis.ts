@@ -145,6 +145,8 @@ const rawOf = (client: Client, key: Buffer, type: string): Promise<unknown> => {
       return client.callBuffer('ZRANGE', key, 0, -1, 'WITHSCORES')
     case 'stream':
       return client.callBuffer('XRANGE', key, '-', '+')
+    case 'none': // it has ended meanwhile
+      return Promise.resolve('')
     default:
       throw new Error(`nobody knows how to read a ${type}`)
   }
