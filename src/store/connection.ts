@@ -72,7 +72,6 @@ export const createConnection = ({ access, timeoutMs, breaker, onLost, onFound }
     onLost(code)
   }
   const found = (): void => {
-    if (reachable === true) return
     if (reachable === false) onFound()
     reachable = true
     told.clear()
@@ -88,7 +87,6 @@ export const createConnection = ({ access, timeoutMs, breaker, onLost, onFound }
     const code = codeOf(error)
     if (code !== CLOSED) lastError = code
     if (error.command?.name === 'select') redis.disconnect(true) // ioredis would go on in database 0
-    if (reachable === false) lost(lastError) // why it does not come back
   })
   redis.on('close', () => lost(lastError))
 

@@ -196,7 +196,7 @@ for i, key in ipairs(KEYS) do
   end
   local back = owed(one)
   local lacking = ahead + 1 - (burst - one.used - back)
-  if lacking > 0 then wait = math.max(wait, 1, math.ceil(one.full - now + (lacking - back) * interval)) end
+  if lacking > 0 then wait = math.max(wait, math.ceil(one.full - now + (lacking - back) * interval)) end
   one.mine = mine
 end
 for _, one in ipairs(buckets) do

@@ -82,7 +82,7 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
         case 'alone':
           return mint()
         case 'won':
-          if (n > 0) order.onProgress('throttled')
+          order.onProgress('throttled')
           return mintForAll(order, who, claim.lock, circumstances, mint)
         case 'unreadable':
           options.onUnreadable()

@@ -115,7 +115,14 @@ export const createStore = (options: StoreOptions) => {
     onUnreadable: events.valueUnreadable,
   })
 
-  const tellFlushes = async (): Promise<void> => {
+  let telling: Promise<void> | undefined
+  const tellFlushes = (): Promise<void> => {
+    telling ??= tellThem().finally(() => {
+      telling = undefined
+    })
+    return telling
+  }
+  const tellThem = async (): Promise<void> => {
     for (const operation of untold) {
       const fields = sealer.names('flush', operation)
       const at = await ask('flush', 'flush', sealer.names('flushes'), fields, done)
