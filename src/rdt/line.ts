@@ -16,6 +16,8 @@ export type Waiting = {
   readonly since: number
   /** When a renewal leaves at the latest, in company or alone. */
   readonly leaveBy: number | undefined
+  /** Whether it is still of use. */
+  readonly wanted: () => boolean
   readonly family: string
 }
 
@@ -39,8 +41,8 @@ export const createLine = <W extends Waiting>({ maxResources, windowMs, maxDista
   let leftAt = Number.NEGATIVE_INFINITY
 
   /** The moment from which it may go alone; whom nobody waits for any more, at once: it is let go then. */
-  const dueAt = ({ need, since, leaveBy, waiters }: W): number => {
-    if (waiters() === 0) return leaveBy ?? since
+  const dueAt = ({ need, since, leaveBy, waiters, wanted }: W): number => {
+    if (waiters() === 0) return wanted() ? (leaveBy ?? since) : since
     if (need.exact) return since // nothing can join it
     const distanceMs = crowd === 0 ? 0 : Math.min(windowMs * SPREAD ** crowd, maxDistanceMs())
     return Math.max(since + windowMs, leftAt + distanceMs)

@@ -107,6 +107,10 @@ const WEEK_MS = 604_800_000
 
 /** Names: flushes, one a row. Arguments: a field a row. */
 const FLUSH = `${NOW}
+-- later than the last one, also where the clock is behind: what is later is learned of
+for i = 1, #KEYS do
+  for _, field in ipairs({ARGV[i], 'any'}) do now = math.max(now, tonumber(redis.call('HGET', KEYS[i], field) or 0) + 1) end
+end
 local text = string.format('%.0f', now)
 for i = 1, #KEYS do
   redis.call('HSET', KEYS[i], ARGV[i], text, 'any', text)

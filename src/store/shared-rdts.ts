@@ -72,7 +72,10 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
     for (let n = 0; ; n += 1) {
       const flushes = options.flushes()
       const claim = await claimFor(order, who, circumstances, newerThan)
-      if (flushes !== options.flushes() && (claim.kind === 'rdt' || claim.kind === 'refused')) continue // of before it
+      if (flushes !== options.flushes() && claim.kind !== 'alone') {
+        if (claim.kind === 'won') tell(claim.lock)
+        continue // that was before the flush
+      }
       switch (claim.kind) {
         case 'rdt':
           return { kind: 'minted', rdt: claim.rdt, elsewhere: true }
@@ -105,7 +108,7 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
     const longestMs = Math.min(FIRST_PAUSE_MS * 2 ** n, hurried ? LONGEST_PAUSE_MS : UNHURRIED_PAUSE_MS)
     const until = now() + longestMs * (0.5 + options.random() / 2)
     while (now() < until && (hurried || waiters() === 0))
-      await delay(Math.min(until - now(), LONGEST_PAUSE_MS), undefined, { ref: false })
+      await delay(Math.max(1, Math.min(until - now(), LONGEST_PAUSE_MS)), undefined, { ref: false })
   }
 
   const claimFor = async (

@@ -17,6 +17,7 @@ const start = ({ maxResources = 50, windowMs = 5, maxDistanceMs = 1000 } = {}) =
       family: name,
       since: time,
       waiters: () => 1,
+      wanted: () => true,
       leaveBy: undefined,
       need: { operation: name, resources },
       ...extra,
