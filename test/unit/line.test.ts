@@ -168,4 +168,6 @@ test('whom nobody waits for any more is due at once, to be let go', () => {
   assert.equal(due(), 0)
   assert.deepEqual(line.remove(() => true).length, 1)
   assert.equal(line.length(), 0)
+  join('renewal of what is gone', { waiters: () => 0, wanted: () => false, leaveBy: 900_000 })
+  assert.equal(due(), 0)
 })
