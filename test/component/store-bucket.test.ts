@@ -544,6 +544,13 @@ test('with two keys the fuller one counts for nothing, and what Amazon named is 
   assert.equal(await both.ask('b'), INTERVAL_MS)
   const turned = bucket.open(['old', 'new'], { burst: 1 })
   assert.equal(await turned.ask('b'), INTERVAL_MS, 'in either order')
+  const two = ['longer', 'shorter'].map((name) => bucket.open([name], { burst: 1 }))
+  for (const [i, plan] of two.entries()) await plan.settle(await plan.take(), i === 0 ? 'throttled' : 'answered')
+  for (const order of [
+    ['longer', 'shorter'],
+    ['shorter', 'longer'],
+  ])
+    assert.equal(await bucket.open(order, { burst: 1 }).ask(), 2 * INTERVAL_MS)
   assert.equal(await fresh.ask('c'), INTERVAL_MS, 'b waits there, too, where a permit is to be had')
   await old.settle(used, 'answered', { told: '7' })
   await bucket.pass(INTERVAL_MS)

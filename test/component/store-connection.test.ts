@@ -263,6 +263,32 @@ describe('the connection to the store', { skip: noRedis, concurrency: 4 }, () =>
     await askUntilAnswered()
   })
 
+  test('a primary that has become a replica is left for the one that is reached now', async (t) => {
+    const [old, next] = [await startRedis(t), await startRedis(t)]
+    let primary = old
+    const relay = createServer((near) => {
+      const far = createConnectionTo({ host: '127.0.0.1', port: primary.port })
+      near.pipe(far).pipe(near)
+      for (const socket of [near, far]) socket.on('error', () => {})
+    })
+    t.after(() => void relay.close())
+    const { ask, askUntilAnswered } = await connect(t, { port: await listen(relay) })
+    assert.equal(await ask(), 'answer')
+    await old.cli('REPLICAOF', '127.0.0.1', 1)
+    primary = next
+    await askUntilAnswered()
+    assert.equal(await next.cli('DBSIZE'), 1)
+  })
+
+  test('a database that is not there is not replaced by another', async (t) => {
+    const redis = await startRedis(t)
+    const { ask, lost, connection } = await connect(t, redis, { db: 99 })
+    await until(() => lost.includes('ERR'))
+    assert.equal(await ask(), 'skipped')
+    assert.ok(!connection.reachable())
+    assert.equal(await redis.cli('DBSIZE'), 0)
+  })
+
   test('a question that was answered leaves no timer behind', async (t) => {
     const { ask } = await connect(t, await startRedis(t))
     const timers = () => process.getActiveResourcesInfo().filter((what) => what === 'Timeout').length

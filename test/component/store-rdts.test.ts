@@ -235,6 +235,36 @@ describe('RDTs, refusals and flushes that replicas share', { skip: noRedis, conc
     assert.equal(textOf(await renewing), 'minted 1')
   })
 
+  test('a mint that somebody waits for, or no renewal, holds up callers', async (t) => {
+    const { a, b } = await start(t, 2)
+    for (const [path, waiters, renewed] of [
+      ['/orders/1', 1, '0'],
+      ['/orders/2', 0, undefined],
+    ] as const) {
+      const held = heldMint()
+      const minting = a.once(held.mint, { renewed, order: orderFor(path, { waiters: () => waiters }) })
+      await held.begun
+      const before = b.asked().length
+      const calling = b.once(noMint, { order: orderFor(path) })
+      await until(() => b.asked().length > before)
+      held.answer(minted('1'))
+      for (const one of [minting, calling]) assert.match(textOf(await one), / 1$/)
+    }
+  })
+
+  test('whom nobody waits for asks less often', async (t) => {
+    const { a, b, c } = await start(t, 3)
+    const held = heldMint()
+    const minting = a.once(held.mint)
+    await held.begun
+    const waiting = b.once(noMint)
+    const unhurried = c.once(noMint, { renewed: '0', order: orderFor('/orders/1', { waiters: () => 0 }) })
+    await until(() => b.asked().length >= 14)
+    assert.ok(c.asked().length <= 10, `${c.asked().length}`)
+    held.answer(minted('1'))
+    for (const one of [minting, waiting, unhurried]) assert.match(textOf(await one), / 1$/)
+  })
+
   test('who waits for another replica is told so, and leaves when nobody wants it any more', async (t) => {
     const { redis, a, b } = await start(t, 2)
     const held = heldMint()
@@ -297,6 +327,13 @@ describe('RDTs, refusals and flushes that replicas share', { skip: noRedis, conc
     assert.equal(textOf(await b.once(mint('2'), { order: of('/orders/1') })), 'minted 2')
     await a.once(async () => refusal(403, 'Access denied'), { order: of('/labels/1') })
     assert.equal(textOf(await b.once(noMint, { order: of('/labels/2') })), 'refused', 'its role is')
+  })
+
+  test('a refusal for what is asked for no more is told, and not remembered', async (t) => {
+    const { a, b } = await start(t, 2)
+    await a.once(async () => refusal())
+    assert.equal(textOf(await b.once(noMint, { stale: () => true })), 'refused')
+    assert.equal(b.refusals.of(orders), undefined)
   })
 
   test('a refusal of the length of a book is not put', async (t) => {
@@ -428,6 +465,26 @@ describe('RDTs, refusals and flushes that replicas share', { skip: noRedis, conc
     assert.equal(textOf(await a.once(mint('3'))), 'minted 3')
   })
 
+  test('what the store said before a flush is not believed after it', async (t) => {
+    const { redis, a, b } = await start(t, 2, { timeoutMs: 5000 })
+    await a.once(mint('1'))
+    redis.freeze()
+    const asking = b.once(mint('2'))
+    await new Promise(setImmediate)
+    b.store.flush('orders')
+    redis.thaw()
+    assert.equal(textOf(await asking), 'minted 2')
+    assert.equal(b.asked()[0], 'claim hit')
+  })
+
+  test('what is asked for in the millisecond of a flush is of after it', async (t) => {
+    const { redis, a, b } = await start(t, 2)
+    const [field = ''] = createSealer(keys).names('flush', 'orders')
+    await redis.cli('HSET', nameIn('flushes', ''), field, Date.now() + 60_000)
+    assert.equal(textOf(await a.once(mint('1'))), 'minted 1')
+    assert.equal(textOf(await b.once(noMint)), 'elsewhere 1')
+  })
+
   test('a lock of before a flush holds nobody up', async (t) => {
     const { a, b } = await start(t, 2)
     const held = heldMint()
@@ -494,6 +551,11 @@ describe('RDTs, refusals and flushes that replicas share', { skip: noRedis, conc
     await until(() => a.store.status().replicas === 3)
     await redis.cli('ZADD', name, Date.now() - 10_500, 'silent')
     await until(async () => (await there()) === 2)
+    await redis.cli('ZADD', name, Date.now(), 'silent')
+    const heard = a.beats()
+    await until(() => a.beats() >= heard + 2)
+    a.pass(10_000) // there were fewer for a moment, then as many again
+    await redis.cli('ZREM', name, 'silent')
     await b.store.close()
     assert.equal(await there(), 1)
     const beats = a.beats()
