@@ -3,7 +3,7 @@
  * rejects; a store that fails is left alone for a while.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { Redis, ReplyError } from 'ioredis'
+import { Redis } from 'ioredis'
 import type { StoreAddress } from '../config/store-url.ts'
 import type { Breaker } from '../rdt/breaker.ts'
 import { SCRIPTS, type Script } from './scripts.ts'
@@ -53,16 +53,13 @@ export const createConnection = ({ access, timeoutMs, breaker, onLost, onFound }
     disableClientInfo: true,
     retryStrategy: (times) => Math.min(50 * 2 ** times, LONGEST_PAUSE_MS) * (0.5 + Math.random() / 2),
     reconnectOnError: (error) => {
-      refused(error)
+      refusing = true
+      lastError = codeOf(error)
       return lastError === 'READONLY' // a primary that has become a replica
     },
   })
   const commands = redis as unknown as Record<`rdt_${Script}`, (...args: readonly unknown[]) => Promise<unknown>>
 
-  const refused = (error: unknown): void => {
-    refusing = true
-    lastError = codeOf(error)
-  }
   const first = Promise.withResolvers<void>()
   const lost = (code: string): void => {
     reachable = false
@@ -113,7 +110,6 @@ export const createConnection = ({ access, timeoutMs, breaker, onLost, onFound }
       } catch (error) {
         breaker.failed()
         const code = codeOf(error)
-        if (error instanceof ReplyError) refused(error)
         if (breaker.openForMs() > 0) lost(code === CLOSED ? lastError : code) // why it was closed
         return { failure: error instanceof StoreTimeout ? 'timeout' : 'error' }
       }
