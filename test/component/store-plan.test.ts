@@ -137,7 +137,7 @@ describe('the usage plan that replicas share', { skip: noRedis, concurrency: 4 }
     for (let i = 0; i < 3; i += 1) assert.equal(await used(plan, 10), 'own')
     void plan.permit(drawing(10, 60_000))
     await until(() => plan.waitMs(1) > 0)
-    assert.ok(plan.waitMs(1) > 179_000 && plan.waitMs(1) <= 180_000, `${plan.waitMs(1)}`)
+    assert.ok(plan.waitMs(1) > 170_000 && plan.waitMs(1) <= 180_000, `${plan.waitMs(1)}`)
   })
 
   test('its own share of a seller’s plan is one, however often the seller’s desk is forgotten', async (t) => {
@@ -314,11 +314,11 @@ describe('the usage plan that replicas share', { skip: noRedis, concurrency: 4 }
     )
     const mint = (i: number) => async () => ({ kind: 'success', n: served.push(i) })
     await Promise.all([
-      ...Array.from({ length: 12 }, () => limiters[0]?.run(mint(0), wanted)),
+      ...Array.from({ length: 24 }, () => limiters[0]?.run(mint(0), wanted)),
       after(30).then(() => many(4, async () => limiters[1]?.run(mint(1), wanted))),
     ])
     const text = served.join('')
-    assert.ok(text.lastIndexOf('1') < 10, `the four were served in turn, not after the twelve: ${text}`)
+    assert.ok(text.lastIndexOf('1') < 20, `the four were served in turn, not after all the others: ${text}`)
   })
 
   test('property: replicas with limiters of their own never ask Amazon for more than the plan together', async (t) => {
@@ -369,7 +369,7 @@ describe('the usage plan that replicas share', { skip: noRedis, concurrency: 4 }
     const replicas = await many(2, () => startReplica(t, redis, { keys }))
     const [a, b] = replicas.map(({ store, asked }) => {
       const shared = store.planOf(whose)
-      const limiter = createLimiter({ ratePerSecond: 20, burst: 3, now, random: () => 1, shared, onFull: () => {} })
+      const limiter = createLimiter({ ratePerSecond: 2, burst: 3, now, random: () => 1, shared, onFull: () => {} })
       const settled = () => asked().filter((one) => one === 'quota settled').length
       return {
         intervalMs: limiter.intervalMs,
@@ -383,7 +383,7 @@ describe('the usage plan that replicas share', { skip: noRedis, concurrency: 4 }
     assert.ok(a && b)
     for (const [ratePerSecond, intervalMs] of [
       [40, 30],
-      [1, 55],
+      [1, 505],
     ] as const) {
       await a.run({ kind: 'success', ratePerSecond })
       assert.equal(a.intervalMs(), intervalMs)
@@ -394,7 +394,7 @@ describe('the usage plan that replicas share', { skip: noRedis, concurrency: 4 }
     const from = now()
     await b.run({ kind: 'success' })
     const tookMs = now() - from
-    assert.ok(tookMs >= 40, `its own bucket has permits, the fleet's has none: ${tookMs}`)
+    assert.ok(tookMs >= 250, `its own bucket has permits, the fleet's has none: ${tookMs}`)
   })
 
   test('alone, a 429 empties the replica’s own bucket', async (t) => {

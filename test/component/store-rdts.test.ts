@@ -576,7 +576,7 @@ describe('RDTs, refusals and flushes that replicas share', { skip: noRedis, conc
     const { add, a: old } = await start(t, 1)
     const [both, fresh] = [await add({ keys: [newer, key] }), await add({ keys: [newer] })]
     await add({ keys: [newer] })
-    await until(() => both.store.status().replicas === 3, 5000) // the most that it sees under one of them
+    await until(() => both.store.status().replicas === 3) // the most that it sees under one of them
     await old.once(mint('1'), { order: orders })
     assert.equal(textOf(await both.once(noMint, { order: orders })), 'elsewhere 1')
     assert.equal(textOf(await fresh.once(mint('2'), { order: orders })), 'minted 2')

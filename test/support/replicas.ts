@@ -31,7 +31,7 @@ export type Options = {
 
 /** One replica; it leaves when the test ends. */
 export const startReplica = async (t: TestContext, redis: Pick<Redis, 'port'>, options: Options) => {
-  const { keys, share, timeoutMs = 250, mintMs = 1000, password } = options
+  const { keys, share, timeoutMs = 3000, mintMs = 1000, password } = options // a busy machine is no store in trouble
   const asked: string[] = []
   const lost: { readonly code: string; readonly share: number }[] = []
   const flushed: (string | undefined)[] = []
