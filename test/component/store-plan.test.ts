@@ -364,7 +364,7 @@ describe('the usage plan that replicas share', { skip: noRedis, concurrency: 4 }
     }
   })
 
-  test('what Amazon named to one replica is the rate of all, up and down; a 429 of one is all others’', async (t) => {
+  test('what Amazon named to one replica is the rate of all, up and down', async (t) => {
     const redis = await startRedis(t)
     const replicas = await many(2, () => startReplica(t, redis, { keys }))
     const [a, b] = replicas.map(({ store, asked }) => {
@@ -390,11 +390,6 @@ describe('the usage plan that replicas share', { skip: noRedis, concurrency: 4 }
       await b.run({ kind: 'success' })
       assert.equal(b.intervalMs(), intervalMs)
     }
-    await a.run({ kind: 'throttled' })
-    const from = now()
-    await b.run({ kind: 'success' })
-    const tookMs = now() - from
-    assert.ok(tookMs >= 250, `its own bucket has permits, the fleet's has none: ${tookMs}`)
   })
 
   test('alone, a 429 empties the replica’s own bucket', async (t) => {
