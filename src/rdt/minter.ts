@@ -103,7 +103,7 @@ export const createMinter = (options: MinterOptions) => {
   }
 
   const deskOf = (seller: Seller): Desk => {
-    const key = keyOfDesk(seller)
+    const key = sellerKey(seller)
     const known = desks.get(key)
     if (known) return known
     const { ratePerSecond, burst } = plan
@@ -134,7 +134,7 @@ export const createMinter = (options: MinterOptions) => {
   return {
     mint,
     /** Somebody began to wait for a renewal that had time. */
-    hurry: (seller: Seller): void => desks.get(keyOfDesk(seller))?.hurry(),
+    hurry: (seller: Seller): void => desks.get(sellerKey(seller))?.hurry(),
     /** Gives a turn of the seller's plan to a mint that is made elsewhere; NOT_WANTED where `wanted` says so by then. */
     pass: <T extends { readonly kind: string }>(seller: Seller, mint: () => Promise<T>, wanted: () => boolean) =>
       deskOf(seller).pass(mint, wanted),
@@ -146,7 +146,8 @@ export const createMinter = (options: MinterOptions) => {
 }
 export type Minter = ReturnType<typeof createMinter>
 
-const keyOfDesk = ({ origin, credential }: Seller): string => JSON.stringify([origin, credential.id])
+/** What is kept of a seller's usage plan is kept under this. */
+export const sellerKey = ({ origin, credential }: Seller): string => JSON.stringify([origin, credential.id])
 
 const NO_ACCESS_YET: Progress = { noAccess: 'Login with Amazon did not answer in time' }
 

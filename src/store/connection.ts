@@ -99,19 +99,17 @@ export const createConnection = ({ access, timeoutMs, breaker, onLost, onFound }
       const asked = commands[nameOf(script)](keys.length, ...keys, ...args)
       try {
         const answer = await within(timeoutMs, asked)
-        if (answer === LATE) {
-          asked.then(onLate, () => {})
-          throw new StoreTimeout()
-        }
         refusing = false
         breaker.answered()
         found()
         return { answer }
       } catch (error) {
+        const late = error instanceof StoreTimeout
+        if (late) asked.then(onLate, () => {})
         breaker.failed()
         const code = codeOf(error)
         if (breaker.openForMs() > 0) lost(code === CLOSED ? lastError : code) // why it was closed
-        return { failure: error instanceof StoreTimeout ? 'timeout' : 'error' }
+        return { failure: late ? 'timeout' : 'error' }
       }
     },
     /** False from when it is given up until it answers again. */
@@ -147,7 +145,6 @@ const optionsOf = ({ host, port, tls, username, db, password, ca }: StoreAccess)
 })
 
 const CLOSED = 'closed'
-const LATE = Symbol('no answer in time')
 class StoreTimeout extends Error {
   readonly code = 'ETIMEDOUT'
 }
@@ -155,7 +152,7 @@ class StoreTimeout extends Error {
 /** Not ioredis' own: its timers run before what has arrived is read, where this process was busy, and throw answers away. */
 const within = (ms: number, asked: Promise<unknown>): Promise<unknown> =>
   new Promise((resolve, reject) => {
-    const timer = setTimeout(() => setImmediate(resolve, LATE), ms)
+    const timer = setTimeout(() => setImmediate(() => reject(new StoreTimeout())), ms)
     asked.finally(() => clearTimeout(timer)).then(resolve, reject)
   })
 

@@ -4,7 +4,7 @@ import type { StoreAddress } from '../config/store-url.ts'
 import { createExpiringMap } from '../expiring-map.ts'
 import { createBreaker } from '../rdt/breaker.ts'
 import type { SharedPlan } from '../rdt/fleet.ts'
-import type { Seller } from '../rdt/minter.ts'
+import { type Seller, sellerKey } from '../rdt/minter.ts'
 import type { Need } from '../rdt/need.ts'
 import type { Refusals } from '../rdt/refusals.ts'
 import type { RenewalPolicy } from '../rdt/renewal.ts'
@@ -115,14 +115,7 @@ export const createStore = (options: StoreOptions) => {
     onUnreadable: events.valueUnreadable,
   })
 
-  let telling: Promise<void> | undefined
-  const tellFlushes = (): Promise<void> => {
-    telling ??= tellThem().finally(() => {
-      telling = undefined
-    })
-    return telling
-  }
-  const tellThem = async (): Promise<void> => {
+  const tellFlushes = oneAtATime(async () => {
     for (const operation of untold) {
       const fields = sealer.names('flush', operation)
       const at = await ask('flush', 'flush', sealer.names('flushes'), fields, done)
@@ -130,10 +123,10 @@ export const createStore = (options: StoreOptions) => {
       for (const field of fields) known.set(field, Number(at))
       untold.delete(operation)
     }
-  }
+  })
 
   /** Tells the store that this replica lives, and learns what others were told to flush. */
-  const beat = async (): Promise<void> => {
+  const beat = oneAtATime(async () => {
     await tellFlushes()
     const [lists, flushes] = [sealer.names('replicas'), sealer.names('flushes')]
     const locks = rdts.locks()
@@ -145,7 +138,7 @@ export const createStore = (options: StoreOptions) => {
     countReplicas(count)
     startedAtStore ??= Number(at) - (now() - startedAt)
     learnFlushes(tables.flat(), startedAtStore)
-  }
+  })
 
   /** Fewer than before are believed when they have been fewer for a while: a store that comes back empty has to be found first. */
   const countReplicas = (count: number): void => {
@@ -171,33 +164,22 @@ export const createStore = (options: StoreOptions) => {
     for (const operation of flushed) options.onFlush(operation === ALL ? undefined : operation)
   }
 
-  let beating = false
-  const beatNow = async (): Promise<void> => {
-    if (beating) return
-    beating = true
-    try {
-      await beat()
-    } catch (bug) {
-      events.failed(bug)
-    } finally {
-      beating = false
-    }
-  }
+  const beatNow = (): Promise<void> => beat().catch(events.failed)
   let timer: NodeJS.Timeout | undefined
 
   return {
     fleet: rdts.fleet,
     /** The same one for a seller whose desk was forgotten: what it has used of its share while alone was not. */
-    planOf: ({ origin, credential }: Seller): SharedPlan => {
-      const key = JSON.stringify([origin, credential.id])
+    planOf: (seller: Seller): SharedPlan => {
+      const key = sellerKey(seller)
       const before = plans.get(key)
       if (before) return before
       const plan = createSharedPlan({
         ask,
         sealer: () => sealer,
         replica,
-        origin,
-        credential,
+        origin: seller.origin,
+        credential: seller.credential,
         leaseMs: options.mintMs + LEASE_GRACE_MS,
         share,
         now,
@@ -232,3 +214,14 @@ export const createStore = (options: StoreOptions) => {
   }
 }
 export type Store = ReturnType<typeof createStore>
+
+/** Whoever asks for the task while it runs waits for that run. */
+const oneAtATime = (task: () => Promise<void>): (() => Promise<void>) => {
+  let running: Promise<void> | undefined
+  return () => {
+    running ??= task().finally(() => {
+      running = undefined
+    })
+    return running
+  }
+}

@@ -1,12 +1,12 @@
 /** Flushes that overtake, or meet, what is on its way to the store or back. */
 import assert from 'node:assert/strict'
-import { connect, createServer, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { describe, type TestContext, test } from 'node:test'
 import type { MintResult } from '../../src/rdt/desk.ts'
-import { listen } from '../support/listen.ts'
 import { until } from '../support/many.ts'
 import { noRedis, startRedis } from '../support/redis.ts'
 import { minted, newKey, orderFor, refusal, startReplica, textOf } from '../support/replicas.ts'
+import { startRoad } from '../support/road.ts'
 
 const PATIENT_MS = 5000 // a frozen store is one in time
 const orders = orderFor('/orders/1')
@@ -28,19 +28,10 @@ const start = async (t: TestContext) => {
 const heldRoad = async (t: TestContext, port: number) => {
   let held: Buffer[] | undefined
   let home: Socket | undefined
-  const sockets: Socket[] = []
-  const server = createServer((near) => {
-    const far = connect(port, '127.0.0.1')
+  const own = await startRoad(t, port, (near, far) => {
     home = near
-    sockets.push(near, far)
-    for (const one of [near, far]) one.on('error', () => {})
     near.on('data', (chunk) => far.write(chunk))
     far.on('data', (chunk) => (held ? held.push(chunk) : near.write(chunk)))
-  })
-  const own = await listen(server)
-  t.after(() => {
-    for (const socket of sockets) socket.destroy()
-    server.close()
   })
   return {
     port: own,

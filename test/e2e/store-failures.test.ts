@@ -1,12 +1,12 @@
 /** Whatever becomes of Redis: calls go on, and what is shared is shared again when it is back. */
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
-import { connect, createServer, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { type Fleet, startFleet } from '../support/fleet.ts'
-import { listen } from '../support/listen.ts'
 import { after, many, until } from '../support/many.ts'
 import { noRedis, type Redis, startRedis } from '../support/redis.ts'
+import { startRoad } from '../support/road.ts'
 
 const skip = noRedis
 const ADDRESS = '/orders/v0/orders/902-1/address'
@@ -22,22 +22,9 @@ const slowRoad = async (t: TestContext, port: number) => {
     }
     to.destroy()
   }
-  const sockets = new Set<Socket>()
-  const server = createServer((near) => {
-    const far = connect(port, '127.0.0.1')
-    for (const [one, other] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      sockets.add(one)
-      one.on('error', () => {})
-      pass(one, other).catch(() => other.destroy())
-    }
-  })
-  const own = await listen(server)
-  t.after(() => {
-    for (const socket of sockets) socket.destroy()
-    server.close()
+  const own = await startRoad(t, port, (near, far) => {
+    pass(near, far).catch(() => far.destroy())
+    pass(far, near).catch(() => near.destroy())
   })
   return {
     port: own,
