@@ -15,22 +15,26 @@ const PERMANENT_MS = 300_000
 const PASSING_MS = 10_000
 const MOST_TEXT = 16_384 // Amazon's refusals have some hundred characters
 
+/** `maxEntries`: of each reach. */
 export const createRefusals = (options: { readonly maxEntries: number; readonly now: () => number }) => {
-  const entries = createExpiringMap<Refused>(options)
+  // A map each: worthless access tokens, each refused as a whole, must not take the place of what is known of the honest.
+  const known = new Map(REACHES.map((reach) => [reach, createExpiringMap<Refused>(options)] as const))
   return {
     /** `lifeMs`: what is left of it, where another replica has learned it. */
     remember: (question: Question, refusal: Refused, lifeMs = lifeOf(refusal)): void => {
-      entries.set(refusalKey(reachOf(refusal), question), refusal, lifeMs)
+      const reach = reachOf(refusal)
+      known.get(reach)?.set(refusalKey(reach, question), refusal, lifeMs)
     },
     of: (question: Question): Refused | undefined => {
-      if (entries.size() === 0) return undefined
-      for (const reach of REACHES) {
-        const known = entries.get(refusalKey(reach, question))
-        if (known) return known
+      for (const [reach, entries] of known) {
+        const refusal = entries.size() > 0 && entries.get(refusalKey(reach, question))
+        if (refusal) return refusal
       }
       return undefined
     },
-    forget: (): void => entries.clear(),
+    forget: (): void => {
+      for (const entries of known.values()) entries.clear()
+    },
   }
 }
 export type Refusals = ReturnType<typeof createRefusals>
