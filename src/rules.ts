@@ -18,8 +18,7 @@ export const rulesOf = (
     catalogue: createCatalogue(config.operations),
     policy: rdt,
     serveTokensApi: mint.serveTokensApi,
-    bodyBytes: limits.bodyBytes,
-    requestsInFlight: limits.requestsInFlight,
+    limits,
     restrictedTypes: new Set(reports.restrictedTypes),
   }
 }

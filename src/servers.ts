@@ -1,8 +1,8 @@
 /** The sidecar's listeners on node:http and node:https: how they open, how they drain. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { Socket } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate as immediate } from 'node:timers/promises'
 import type { TLSSocket } from 'node:tls'
 import { createRoute } from './app.ts'
 import type { TlsConfig } from './config/tls.ts'
@@ -16,32 +16,54 @@ export type Address =
   | { readonly host: string; readonly port: number; readonly socketPath?: undefined }
   | { readonly socketPath: string; readonly host?: undefined; readonly port?: undefined }
 
-const TIMES = {
-  keepAliveTimeout: 75_000, // longer than callers' pools keep a connection, so that it is they who close it
-  requestTimeout: 0, // bodies of any size, at any speed; headersTimeout stays
-}
+const KEEP_ALIVE_MS = 75_000 // longer than callers' pools keep a connection, so that it is they who close it
 const HANDSHAKE_MS = 10_000
+const CHECK_MS = 1000 // how late a request's timeout may be noticed
+
+export type ServerLimits = {
+  /** Most bytes of a message's headers, request line included. */
+  readonly headerBytes: number
+  /** Most connections at once; one more is closed unanswered. */
+  readonly connections: number
+  /** Milliseconds in which the headers must be there, and the whole request (0: any time). */
+  readonly headersTimeoutMs: number
+  readonly requestTimeoutMs: number
+  /** Longest silence of a caller in the middle of a call, in milliseconds. */
+  readonly idleTimeoutMs: number
+}
 
 export type DataServerOptions = {
   readonly handler: Handler
-  readonly maxHeaderSize: number
+  readonly limits: ServerLimits
   /** Undefined: plaintext. */
   readonly tls: TlsConfig | undefined
   /** A connection that came to nothing: no TLS, an old version, no certificate of ours. */
   readonly onHandshakeFailed: (code: string) => void
+  /** There were too many connections. */
+  readonly onConnectionRefused: () => void
 }
 
-export const createDataServer = ({ handler, maxHeaderSize, tls, onHandshakeFailed }: DataServerOptions) => {
+export const createDataServer = (given: DataServerOptions) => {
+  const { handler, limits, tls, onHandshakeFailed, onConnectionRefused } = given
   const serve = (req: IncomingMessage, res: ServerResponse): void => {
     handler.handle(req, res).catch((error: unknown) => handler.fail(res, error))
   }
   const route = createRoute(serve)
-  const options = { maxHeaderSize, ...TIMES }
+  const options = {
+    maxHeaderSize: limits.headerBytes,
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    connectionsCheckingInterval: CHECK_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+  }
   const server = tls
     ? createTlsServer({ ...options, handshakeTimeout: HANDSHAKE_MS, ...contextOf(tls) }, route)
     : createServer(options, route)
   server.on('checkExpectation', route) // Node would answer 417 itself, told and counted by nobody
-  server.maxHeadersCount = 0 // bounded by bytes; a count would drop headers silently
+  server.maxHeadersCount = 0 // the handler counts them: Node would drop those beyond it silently
+  server.maxConnections = limits.connections
+  server.on('drop', onConnectionRefused)
+  server.setTimeout(limits.idleTimeoutMs, handler.silent)
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (/^(HPE|ERR_HTTP)_/.test(error.code ?? '')) handler.refuse(socket as Socket, error.code)
     else socket.destroy() // a connection that broke: there is no request to answer
@@ -56,12 +78,21 @@ export const createDataServer = ({ handler, maxHeaderSize, tls, onHandshakeFaile
   server.on('connection', (socket: Socket) => void socket.once('close', connections.add(socket)))
   return {
     server,
+    connections: connections.size,
     /** Ends all connections, those in handshake too, of which Node's closeAllConnections does not know. */
     cut: (): void => {
       for (const socket of connections.all()) socket.destroy()
     },
   }
 }
+
+/** Bounded in time: what asks it is near, and short. */
+export const createAdminServer = (handle: RequestListener): Server =>
+  createServer(
+    { headersTimeout: ADMIN_MS, requestTimeout: 2 * ADMIN_MS, connectionsCheckingInterval: CHECK_MS },
+    handle,
+  )
+const ADMIN_MS = 10_000
 
 /** For connections from now on; TLS sessions of those before cannot be taken up again. */
 export const changeCertificate = (server: Server | TlsServer, tls: TlsConfig | undefined): void => {
@@ -88,12 +119,21 @@ export const open = async (server: Server | TlsServer, { host, port, socketPath 
   if (socketPath !== undefined) closeToOthers(socketPath)
 }
 
+/** `lameDuckMs`: how long it still takes connections, and keeps idle ones, so that calls that are on their way are told to call again. */
+export type Drain = { readonly maxMs: number; readonly lameDuckMs: number }
+
 /**
- * Takes no more connections and closes idle ones; resolves when nothing is in flight, or when `maxMs` is over. Connections may be
- * left on which no call ever came: Node does not count them among the idle.
+ * Takes no more connections after `lameDuckMs`, and closes idle ones; resolves when nothing is in flight, or when `maxMs` is over.
+ * Connections may be left on which no call ever came: Node does not count them among the idle.
  */
-export const drained = async (server: Server | TlsServer, inFlight: () => number, maxMs: number): Promise<void> => {
+export const drained = async (
+  server: Server | TlsServer,
+  inFlight: () => number,
+  { maxMs, lameDuckMs }: Drain,
+): Promise<void> => {
   const until = performance.now() + maxMs
+  await delay(Math.min(lameDuckMs, maxMs))
+  await immediate() // closing resets what waits in the listener's queue: now that has just been accepted
   server.close()
   do await delay(EVERY_MS)
   while (inFlight() > 0 && performance.now() < until)

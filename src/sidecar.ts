@@ -1,6 +1,5 @@
 /** The composition root: builds everything from a Config, passes it in, and owns the sidecar's life. Features meet only here. */
 import { createHash } from 'node:crypto'
-import { createServer } from 'node:http'
 import { createAdmin } from './admin/admin.ts'
 import { changedKeys, needingRestart, unmade } from './config/changes.ts'
 import { offLoopback } from './config/contradictions.ts'
@@ -21,7 +20,15 @@ import { createRefusals } from './rdt/refusals.ts'
 import { createTokensApi } from './rdt/tokens-api.ts'
 import { createDocuments } from './reports/documents.ts'
 import { rulesOf } from './rules.ts'
-import { type Address, addressOf, changeCertificate, createDataServer, drained, open } from './servers.ts'
+import {
+  type Address,
+  addressOf,
+  changeCertificate,
+  createAdminServer,
+  createDataServer,
+  drained,
+  open,
+} from './servers.ts'
 import { operationOf } from './sp-api/recognise.ts'
 import { createStore, type StoreSecrets } from './store/store.ts'
 import { type ConfiguredBy, createEvents } from './telemetry/events.ts'
@@ -64,6 +71,7 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
     ...runtime,
     routes: config.operations.map(({ id }) => id),
     callsInFlight: () => callsInFlight(),
+    connections: () => data.reduce((sum, { connections }) => sum + connections(), 0),
     cacheEntries: () => cache.size(),
     queueLength: () => minter.queued(),
     secretUse: () => [...sellers.lastUse(), ...callers.lastUse()],
@@ -164,9 +172,10 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
     })
     const opened = createDataServer({
       handler,
-      maxHeaderSize: settings.limits.headerBytes,
+      limits: settings.limits,
       tls: listener.socketPath === undefined ? initial.tls : undefined,
       onHandshakeFailed: events.handshakeFailed,
+      onConnectionRefused: events.connectionRefused,
     })
     return { listener, handler, ...opened }
   })
@@ -189,7 +198,7 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
   let state: 'starting' | 'serving' | 'draining' = 'starting'
   const startedAt = now()
   const stop = Promise.withResolvers<void>()
-  const adminServer = createServer(
+  const adminServer = createAdminServer(
     createAdmin({
       ready: () => state === 'serving',
       metrics: metrics.registry,
@@ -256,8 +265,8 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
       state = 'draining'
       broker.close()
       for (const { handler } of data) handler.drain()
-      const { maxMs } = config.settings.drain
-      await Promise.all(data.map(({ server, handler }) => drained(server, handler.inFlight, maxMs)))
+      const { drain } = config.settings
+      await Promise.all(data.map(({ server, handler }) => drained(server, handler.inFlight, drain)))
       const cut = callsInFlight()
       for (const { cut: cutConnections, handler } of data) {
         cutConnections()

@@ -23,10 +23,14 @@ export const LIVE_KEYS: readonly string[] = [
   'auth.allowForwarded',
   'auth.hosts',
   'limits.bodyBytes',
+  'limits.keptBytes',
+  'limits.headerCount',
+  'limits.urlBytes',
   'limits.requestsInFlight',
   'log.level',
   'log.audit',
   'drain.maxMs',
+  'drain.lameDuckMs',
 ]
 
 /**

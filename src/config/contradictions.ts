@@ -17,6 +17,7 @@ export const contradictions = (
   ...twoStyles(settings, set),
   ...oneSocketTwice(listeners),
   ...margin(settings),
+  ...headersAfterRequest(settings),
   ...(wrong.has('tls') ? [] : plaintext(settings, listeners)),
   ...storeMistakes(settings),
   ...(PROOFS.some((section) => wrong.has(section)) ? [] : unproven(settings, listeners)),
@@ -43,6 +44,13 @@ const margin = ({ rdt }: Settings): readonly Problem[] =>
   rdt.expiryMarginMs < 3_600_000
     ? []
     : [{ path: 'rdt.expiryMarginMs', message: 'an RDT lives an hour: with this margin none could be reused' }]
+
+const headersAfterRequest = ({ limits }: Settings): readonly Problem[] => {
+  const { headersTimeoutMs, requestTimeoutMs } = limits
+  if (requestTimeoutMs === 0 || headersTimeoutMs <= requestTimeoutMs) return []
+  const message = `must not be longer than limits.requestTimeoutMs (${requestTimeoutMs}): headers are part of the request`
+  return [{ path: 'limits.headersTimeoutMs', message }]
+}
 
 const plaintext = ({ insecureListen, tls }: Settings, listeners: readonly Listener[]): readonly Problem[] =>
   insecureListen || tls.certFile !== null

@@ -168,11 +168,18 @@ export const configSchema = z.strictObject({
   }),
   limits: z.strictObject({
     bodyBytes: whole(0, 1_073_741_824),
+    keptBytes: whole(0, 1_099_511_627_776),
     headerBytes: whole(1024, 16_777_216),
+    headerCount: whole(1, 100_000),
+    urlBytes: whole(1, 16_777_216),
     requestsInFlight: whole(1, 1_000_000),
+    connections: whole(1, 1_000_000),
+    headersTimeoutMs: milliseconds,
+    requestTimeoutMs: whole(0, 86_400_000),
+    idleTimeoutMs: milliseconds,
   }),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']), audit: z.boolean() }),
-  drain: z.strictObject({ maxMs: whole(0, 3_600_000) }),
+  drain: z.strictObject({ maxMs: whole(0, 3_600_000), lameDuckMs: whole(0, 60_000) }),
 })
 
 export type Settings = z.infer<typeof configSchema>

@@ -5,9 +5,9 @@ export const hasBody = ({ headers }: Pick<IncomingMessage, 'headers'>): boolean 
   headers['transfer-encoding'] !== undefined || Number(headers['content-length']) > 0
 
 /** Reads the body whole and frames the request by its length (a chunked one would cost the connection upstream). */
-export const keepBody = async (req: IncomingMessage, limit: number): Promise<Buffer | 'too large' | 'gone'> => {
-  const { headers } = req
-  const body = await read(req, limit).catch(() => 'gone' as const)
+export const keepBody = async (...given: Parameters<typeof read>): Promise<Kept | 'gone'> => {
+  const [{ headers }] = given
+  const body = await read(...given).catch(() => 'gone' as const)
   if (body instanceof Buffer) {
     delete headers['transfer-encoding']
     headers['content-length'] = String(body.length)
@@ -15,13 +15,17 @@ export const keepBody = async (req: IncomingMessage, limit: number): Promise<Buf
   return body
 }
 
-const read = async (req: IncomingMessage, limit: number): Promise<Buffer | 'too large'> => {
+type Kept = Buffer | 'too large' | 'no room'
+
+/** `hasRoom`: told of every piece before it is kept. */
+const read = async (req: IncomingMessage, limit: number, hasRoom: (bytes: number) => boolean): Promise<Kept> => {
   if (Number(req.headers['content-length']) > limit) return 'too large'
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of req.iterator({ destroyOnReturn: false })) {
     size += chunk.length
     if (size > limit) return 'too large'
+    if (!hasRoom(chunk.length)) return 'no room'
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)

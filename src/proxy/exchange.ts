@@ -11,15 +11,17 @@ import { sendError } from './answer.ts'
 import { hasBody, keepBody } from './body.ts'
 import { createForwarder, type Forwarder, type ForwarderOptions, type Handling } from './forward.ts'
 import { createInFlight } from './in-flight.ts'
-import { accessError, bodyTooLarge, INTERNAL, upstreamError } from './own-errors.ts'
+import { accessError, bodyTooLarge, INTERNAL, TOO_MUCH_KEPT, upstreamError } from './own-errors.ts'
 
 export type ExchangeOptions = {
   readonly upstream: Omit<ForwarderOptions, 'origin' | 'onFailure' | 'onResponse' | 'ownHeaders'>
   readonly events: Events
-  /** Most bytes of a body that is kept, at the moment. */
-  readonly bodyBytes: () => number
+  readonly bodyLimits: () => BodyLimits
   readonly now: () => number
 }
+
+/** Most bytes of bodies that are kept: of one, and of all at once. */
+export type BodyLimits = { readonly bodyBytes: number; readonly keptBytes: number }
 
 const VERDICT = 'x-rdt-verdict'
 
@@ -27,8 +29,9 @@ const VERDICT = 'x-rdt-verdict'
 const CALL = Symbol('call')
 type Served = ServerResponse & { [CALL]?: Call }
 
-export const createExchange = ({ upstream, events, bodyBytes, now }: ExchangeOptions) => {
+export const createExchange = ({ upstream, events, bodyLimits, now }: ExchangeOptions) => {
   const pending = createInFlight<ServerResponse>()
+  let kept = 0 // bytes of bodies
 
   const forwarders = new Map<string, Forwarder>() // by origin: the listener's endpoint, and those of managed sellers
   const told: Pick<ForwarderOptions, 'onResponse' | 'ownHeaders' | 'onFailure'> = {
@@ -52,11 +55,20 @@ export const createExchange = ({ upstream, events, bodyBytes, now }: ExchangeOpt
   }
 
   const begin = (req: IncomingMessage, res: Served): Call => {
-    const call: Call = { startedAt: now(), method: req.method ?? '', route: 'other', verdict: 'rejected', waitedMs: 0 }
+    const call: Call = {
+      startedAt: now(),
+      method: req.method ?? '',
+      route: 'other',
+      verdict: 'rejected',
+      waitedMs: 0,
+      keptBytes: 0,
+    }
     res[CALL] = call
     const ended = pending.add(res)
     res.once('close', () => {
       ended()
+      kept -= call.keptBytes
+
       events.callEnded(call, res.statusCode, !res.writableFinished && !call.failed)
     })
     return call
@@ -105,11 +117,19 @@ export const createExchange = ({ upstream, events, bodyBytes, now }: ExchangeOpt
   ): Promise<{ readonly body: Buffer | undefined } | undefined> => {
     if (!hasBody(req)) return { body: undefined }
     const arrivedAt = now()
-    const limit = bodyBytes()
-    const body = await keepBody(req, limit)
+    const limits = bodyLimits()
+    const body = await keepBody(req, limits.bodyBytes, (bytes) => keep(res, bytes) <= limits.keptBytes)
     callOf(res).waitedMs = now() - arrivedAt
-    if (body === 'too large') reject(res, bodyTooLarge(limit))
+    if (body === 'too large') reject(res, bodyTooLarge(limits.bodyBytes))
+    if (body === 'no room') reject(res, TOO_MUCH_KEPT)
     return typeof body === 'string' ? undefined : { body }
+  }
+  /** Counts what is kept until the call's end; returns what all calls keep. */
+  const keep = (res: ServerResponse, bytes: number): number => {
+    if (res.destroyed) return kept // its end is over
+    callOf(res).keptBytes += bytes
+    kept += bytes
+    return kept
   }
 
   /** The credential's own access token; undefined where there is none, and the call has come to its end. */

@@ -11,14 +11,24 @@ import type { Minter } from '../rdt/minter.ts'
 import { type Policy, planCall, type Steering } from '../rdt/need.ts'
 import type { Documents } from '../reports/documents.ts'
 import { type Endpoint, TOKENS_PATH } from '../sp-api/endpoints.ts'
+import type { OwnError } from '../sp-api/errors.ts'
 import type { Catalogue } from '../sp-api/operations.ts'
 import { recognise } from '../sp-api/recognise.ts'
 import type { Events } from '../telemetry/events.ts'
 import { type AdmissionRules, admit } from './admission.ts'
 import { mayCall } from './callers.ts'
-import { createExchange, type ExchangeOptions } from './exchange.ts'
+import { type BodyLimits, createExchange, type ExchangeOptions } from './exchange.ts'
 import { readHeaders, stripHeaders } from './headers.ts'
-import { DRAINING, MISSING_TOKEN, NO_TRACE, NOT_ALLOWED, OVERLOADED, unsafe } from './own-errors.ts'
+import {
+  DRAINING,
+  MISSING_TOKEN,
+  NO_TRACE,
+  NOT_ALLOWED,
+  OVERLOADED,
+  tooManyHeaders,
+  unsafe,
+  urlTooLong,
+} from './own-errors.ts'
 import { createOwnSender } from './own-token.ts'
 import { createSwapper } from './swap.ts'
 import { createTokensRoute } from './tokens-route.ts'
@@ -48,16 +58,22 @@ export type Rules = AdmissionRules & {
   readonly policy: Policy
   /** Callers' own createRestrictedDataToken calls are answered here. */
   readonly serveTokensApi: boolean
-  /** Most bytes of a body that is kept. */
-  readonly bodyBytes: number
+  readonly limits: CallLimits
+}
+
+/** Of a listener. */
+export type CallLimits = BodyLimits & {
   /** Most calls served at once. */
   readonly requestsInFlight: number
+  /** Most header lines of a request. */
+  readonly headerCount: number
+  /** Most bytes of a request target. */
+  readonly urlBytes: number
 }
 
 export const createHandler = (options: HandlerOptions) => {
   const { credentials, documents, events, userAgent } = options
-  const bodyBytes = () => options.rules().bodyBytes
-  const exchange = createExchange({ ...options, bodyBytes })
+  const exchange = createExchange({ ...options, bodyLimits: () => options.rules().limits })
   const sendOwn = createOwnSender(exchange)
   const swapper = createSwapper({ ...options, exchange })
   const tokensRoute = createTokensRoute({ ...options, exchange })
@@ -65,13 +81,15 @@ export const createHandler = (options: HandlerOptions) => {
   let draining = false
 
   const handle = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+    if (req.socket.writableEnded) return // it was refused, and its headers were completed all the same
     const call = begin(req, res)
     if (draining) {
       res.setHeader('connection', 'close')
       return reject(res, DRAINING)
     }
     const rules = options.rules()
-    if (pending.size() > rules.requestsInFlight) return reject(res, OVERLOADED)
+    const tooMuch = beyond(rules.limits, req)
+    if (tooMuch) return reject(res, tooMuch)
 
     const method = req.method ?? ''
     const headers = readHeaders(req.headers)
@@ -124,22 +142,38 @@ export const createHandler = (options: HandlerOptions) => {
     return swapper.serve(req, res, plan, { origin, credential })
   }
 
+  const beyond = (limits: CallLimits, { url = '', rawHeaders }: IncomingMessage): OwnError | undefined => {
+    if (pending.size() > limits.requestsInFlight) return OVERLOADED
+    if (url.length > limits.urlBytes) return urlTooLong(limits.urlBytes)
+    return rawHeaders.length > 2 * limits.headerCount ? tooManyHeaders(limits.headerCount) : undefined
+  }
+
   const answersMints = ({ serveTokensApi, policy }: Rules, { sandbox }: Endpoint, { mode }: Steering): boolean =>
     serveTokensApi && (policy.sandbox || !sandbox) && mode !== 'skip'
+
+  /** Bytes that are no request, or do not become one. */
+  const refuse = (socket: Socket, code: string | undefined): void => {
+    const answering = pending.all().some((res) => res.socket === socket && (res.headersSent || res.req.complete))
+    if (!socket.writable || answering) {
+      socket.destroy()
+      return
+    }
+    const error = unreadableError(code)
+    events.unreadable(error.name)
+    refuseUnreadable(socket, error)
+  }
 
   return {
     handle,
     fail: exchange.fail,
-    /** Bytes that are no request. */
-    refuse: (socket: Socket, code: string | undefined): void => {
-      const answering = pending.all().some((res) => res.socket === socket && (res.headersSent || res.req.complete))
-      if (!socket.writable || answering) {
-        socket.destroy()
-        return
-      }
-      const error = unreadableError(code)
-      events.unreadable(error.name)
-      refuseUnreadable(socket, error)
+    refuse,
+    /** Nothing has passed on a connection for as long as a caller may be silent. Where it is not for the caller to go on, it waits as long again. */
+    silent: (socket: Socket): void => {
+      const res = pending.all().find((one) => one.socket === socket)
+      if (!res)
+        socket.destroy() // kept alive, and not used
+      else if (res.req.complete && !res.writableNeedDrain) socket.setTimeout(socket.timeout ?? 0)
+      else refuse(socket, 'ERR_HTTP_REQUEST_TIMEOUT')
     },
     /** From now on new calls are refused; those in flight go on, and their connections end with them. */
     drain: (): void => {

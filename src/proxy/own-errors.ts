@@ -19,6 +19,12 @@ export const OVERLOADED: OwnError = {
   details: 'Nothing was sent to Amazon. Call again later, or raise limits.requestsInFlight.',
   retryAfterS: 1,
 }
+/** What is kept of calls' bodies takes all the memory that it may. */
+export const TOO_MUCH_KEPT: OwnError = {
+  ...OVERLOADED,
+  message: 'Too many bodies at once.',
+  details: 'Nothing was sent to Amazon. Call again later, or raise limits.keptBytes.',
+}
 export const INTERNAL: OwnError = { name: 'internal', message: 'The sidecar failed.', details: 'See its log.' }
 export const MISSING_TOKEN: OwnError = {
   name: 'missing-token',
@@ -94,6 +100,18 @@ export const unsafe = (why: string): OwnError => ({
   name: 'unsafe-path',
   message: 'The request target cannot be forwarded safely.',
   details: `It is refused because ${why}.`,
+})
+export const urlTooLong = (limit: number): OwnError => ({
+  name: 'unsafe-path',
+  status: 414,
+  message: `The request target may hold ${limit} bytes at most.`,
+  details: 'Raise limits.urlBytes if it must be longer.',
+})
+export const tooManyHeaders = (limit: number): OwnError => ({
+  name: 'invalid-header',
+  status: 431,
+  message: `A request may have ${limit} headers at most.`,
+  details: 'Raise limits.headerCount if it must have more.',
 })
 export const bodyTooLarge = (limit: number): OwnError => ({
   name: 'body-too-large',

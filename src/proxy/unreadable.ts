@@ -34,4 +34,7 @@ export const refuseUnreadable = (socket: Socket, error: OwnError): void => {
   }
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   socket.end(`HTTP/1.1 ${status} Refused\r\n${lines.join('')}\r\n${body}`)
+  const linger = setTimeout(() => socket.destroy(), LINGER_MS) // whoever does not close, be it on purpose, would keep it
+  socket.once('close', () => clearTimeout(linger))
 }
+const LINGER_MS = 1000 // cut at once, the answer would be lost where bytes of the caller are on their way

@@ -23,6 +23,8 @@ export type Call = {
   streamsMint?: boolean
   /** Milliseconds spent waiting for a mint, and for the caller's body. */
   waitedMs: number
+  /** Of its body, in memory until it has ended. */
+  keptBytes: number
   /** Refused by us or failed at Amazon: an answer that then does not end whole is no abort of the caller. */
   failed?: boolean
   /** When the call left for Amazon, for the last time. */

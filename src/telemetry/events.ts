@@ -215,6 +215,10 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
       logger[code === 'ECONNRESET' ? 'debug' : 'info']({ code }, 'TLS handshake failed') // some look only whether the port is open
     },
 
+    connectionRefused: (): void => {
+      metrics.connectionsRefused.inc()
+    },
+
     storeAsked: (operation: StoreOperation, outcome: StoreOutcome, tookMs: number): void => {
       metrics.storeOperations.inc({ operation, outcome })
       if (outcome !== 'skipped') metrics.storeDuration.observe({ operation }, tookMs / 1000)

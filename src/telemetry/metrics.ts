@@ -42,6 +42,8 @@ export type MetricsOptions = {
   readonly version: string
   readonly nodeVersion: string
   readonly callsInFlight: () => number
+  /** Of callers. */
+  readonly connections: () => number
   readonly cacheEntries: () => number
   readonly queueLength: () => number
   /** When each secret last worked, in seconds of Unix time, by its place in the configuration. */
@@ -53,7 +55,7 @@ export type MetricsOptions = {
 }
 
 export const createMetrics = (options: MetricsOptions) => {
-  const { routes, version, nodeVersion, callsInFlight, cacheEntries, queueLength } = options
+  const { routes, version, nodeVersion, callsInFlight, connections, cacheEntries, queueLength } = options
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
@@ -153,6 +155,7 @@ export const createMetrics = (options: MetricsOptions) => {
     options.insecureListeners,
   )
   gauge('rdt_http_requests_in_flight', 'Calls being served.', callsInFlight)
+  gauge('rdt_connections', 'Connections of callers that are open.', connections)
   gauge('rdt_token_cache_entries', 'RDTs in the cache.', cacheEntries)
   gauge('rdt_mint_queue_length', 'Resources waiting to be minted.', queueLength)
   const lastReload = gauge(
@@ -187,6 +190,11 @@ export const createMetrics = (options: MetricsOptions) => {
     aborts: new Counter({
       name: 'rdt_http_client_aborts_total',
       help: 'Callers who left before their answer was sent.',
+      registers,
+    }),
+    connectionsRefused: new Counter({
+      name: 'rdt_connections_refused_total',
+      help: 'Connections that were closed because there were too many.',
       registers,
     }),
     upstreamErrors: counter('rdt_upstream_errors_total', 'Calls that failed on the way to SP-API.', 'reason', [

@@ -32,18 +32,23 @@ const inFlight = (admin: string, calls = 1): Promise<void> =>
   )
 const statusOf = async (url: string): Promise<number> => (await fetch(url)).status
 
-test('while it drains it is live, not ready, takes no new connection, and finishes what is in flight', async (t) => {
+test('while it drains it is live, not ready, soon takes no new connection, and finishes what is in flight', async (t) => {
   const sidecar = await busy(t, 3000)
   assert.equal(await statusOf(`${sidecar.admin}/readyz`), 200)
   sidecar.child.kill('SIGTERM')
   await until(async () => (await statusOf(`${sidecar.admin}/readyz`)) === 503)
   assert.equal(await statusOf(`${sidecar.admin}/livez`), 200)
-  await assert.rejects(fetch(`${sidecar.base}/sellers/v1/x`))
+  const refused = () =>
+    fetch(`${sidecar.base}/sellers/v1/x`).then(
+      () => false,
+      () => true,
+    )
+  await until(refused)
   assert.equal((await sidecar.call).status, 200)
   assert.equal((await sidecar.finished).code, 0)
 })
 
-test('idle keep-alive connections are closed at once, while a call is still in flight', async (t) => {
+test('idle keep-alive connections are closed after a moment, while a call is still in flight', async (t) => {
   const sidecar = await busy(t, 3000)
   const agent = new Agent({ keepAlive: true })
   const answer = await once(get(`${sidecar.base}/orders/v0/orders`, { agent }), 'response')
@@ -53,6 +58,26 @@ test('idle keep-alive connections are closed at once, while a call is still in f
   sidecar.child.kill('SIGTERM')
   await until(() => Object.keys(agent.freeSockets).length === 0)
   await inFlight(sidecar.admin)
+  assert.equal((await sidecar.finished).code, 0)
+})
+
+test('a call that comes when it has just begun to drain is told to call again: on an idle connection, and on a new one', async (t) => {
+  const sidecar = await busy(t, 4000, { SIDECAR_DRAIN_LAME_DUCK_MS: '3000' })
+  const agent = new Agent({ keepAlive: true })
+  const ask = async () => {
+    const [answer] = await once(get(`${sidecar.base}/orders/v0/orders`, { agent }), 'response')
+    await once(answer.resume(), 'end')
+    return answer
+  }
+  await ask()
+  sidecar.child.kill('SIGTERM')
+  await until(async () => (await statusOf(`${sidecar.admin}/readyz`)) === 503)
+  await after(200)
+  for (const connection of ['idle', 'new']) {
+    const { statusCode, headers } = await ask()
+    assert.deepEqual([statusCode, headers['x-rdt-error'], headers.connection], [503, 'draining', 'close'], connection)
+  }
+  assert.equal((await sidecar.call).status, 200)
   assert.equal((await sidecar.finished).code, 0)
 })
 

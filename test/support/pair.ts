@@ -39,7 +39,7 @@ export const startPair = async (
   const several =
     many && JSON.stringify(many(amazon).map((one) => (typeof one === 'string' ? { port: 0, endpoint: one } : one)))
   const where = several ? { SIDECAR_LISTENERS: several } : { SIDECAR_PORT: '0', SIDECAR_ENDPOINT: endpoint ?? amazon }
-  const environment = { ...where, ...(typeof env === 'function' ? env(amazon) : env) }
+  const environment = { SIDECAR_DRAIN_LAME_DUCK_MS: '0', ...where, ...(typeof env === 'function' ? env(amazon) : env) }
   const loaded = configFrom(environment)
   const listeners = loaded.listeners.map((one) => ({ ...one, endpoint: { ...one.endpoint, sandbox } }))
   const config = { ...loaded, listeners }
