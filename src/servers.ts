@@ -119,24 +119,27 @@ export const open = async (server: Server | TlsServer, { host, port, socketPath 
   if (socketPath !== undefined) closeToOthers(socketPath)
 }
 
+type DataServer = ReturnType<typeof createDataServer>
 /** `lameDuckMs`: how long it still takes connections, and keeps idle ones, so that calls that are on their way are told to call again. */
 export type Drain = { readonly maxMs: number; readonly lameDuckMs: number }
 
 /**
- * Takes no more connections after `lameDuckMs`, and closes idle ones; resolves when nothing is in flight, or when `maxMs` is over.
- * Connections may be left on which no call ever came: Node does not count them among the idle.
+ * Takes no more connections after `lameDuckMs`, and closes idle ones; those taken last have as long again to say what they want.
+ * Resolves when nothing is in flight, or when `maxMs` is over. Connections may be left on which no call ever came: Node does not
+ * count them among the idle.
  */
 export const drained = async (
-  server: Server | TlsServer,
+  { server, connections }: Pick<DataServer, 'server' | 'connections'>,
   inFlight: () => number,
   { maxMs, lameDuckMs }: Drain,
 ): Promise<void> => {
-  const until = performance.now() + maxMs
+  const startedAt = performance.now()
+  const within = (ms: number): boolean => performance.now() < startedAt + ms
   await delay(Math.min(lameDuckMs, maxMs))
   await immediate() // closing resets what waits in the listener's queue: now that has just been accepted
   server.close()
   do await delay(EVERY_MS)
-  while (inFlight() > 0 && performance.now() < until)
+  while (within(maxMs) && (inFlight() > 0 || (connections() > 0 && within(2 * lameDuckMs))))
 }
 const EVERY_MS = 50
 

@@ -266,7 +266,7 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
       broker.close()
       for (const { handler } of data) handler.drain()
       const { drain } = config.settings
-      await Promise.all(data.map(({ server, handler }) => drained(server, handler.inFlight, drain)))
+      await Promise.all(data.map((listener) => drained(listener, listener.handler.inFlight, drain)))
       const cut = callsInFlight()
       for (const { cut: cutConnections, handler } of data) {
         cutConnections()
