@@ -127,6 +127,21 @@ test('waiting callers with a lower priority number go first', async () => {
   assert.deepEqual(order, ['first', 'retry', 'newcomer', 'later'])
 })
 
+test('a wall clock that is put back, or forward, by an hour holds up no mint and lets none through early', async (t) => {
+  const limiter = make({ ratePerSecond: 20, burst: 2 })
+  const real = Date.now
+  let offsetMs = 0
+  t.mock.method(Date, 'now', () => real() + offsetMs)
+  const from = now()
+  for (const ms of [0, -3_600_000, 3_600_000, -86_400_000]) {
+    offsetMs = ms
+    await limiter.run(success, wanted)
+  }
+  const tookMs = now() - from
+  assert.ok(tookMs >= 109, `two at once, two at 20 a second: ${tookMs}`)
+  assert.ok(tookMs < 10_000, `${tookMs}`)
+})
+
 test('a mint that throws gives its permit back', async () => {
   const limiter = make({ burst: 1 })
   await assert.rejects(
