@@ -9,7 +9,7 @@ import { systemCode } from '../sp-api/errors.ts'
 import type { UpstreamFailure } from '../telemetry/events.ts'
 import { answerHeaders } from './headers.ts'
 import { type Forbidden, hold, listenTo } from './read-answer.ts'
-import { type AgentOptions, createAgent, socketsInUse, watchSilence } from './upstream-agent.ts'
+import { type AgentOptions, boundHead, createAgent, socketsInUse, watchSilence } from './upstream-agent.ts'
 
 export type ForwarderOptions = AgentOptions & {
   readonly headerBytes: number
@@ -76,6 +76,7 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
       options.onFailure(res, 'other', 'UNASKED_UPGRADE')
     })
     watchSilence(proxyReq, req, res, options.responseTimeoutMs)
+    boundHead(proxyReq, options.responseTimeoutMs)
   })
   proxy.on('proxyRes', (proxyRes, req, res) => {
     options.onResponse(res, proxyRes)

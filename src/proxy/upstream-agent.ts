@@ -9,7 +9,7 @@ export type AgentOptions = {
   readonly origin: string
   /** Milliseconds until a connection (TLS included, or a free one of the pool) must be there. */
   readonly connectTimeoutMs: number
-  /** Milliseconds without a byte from Amazon while it is its turn; idle connections are closed after as long. */
+  /** Milliseconds without a byte from Amazon while it is its turn, or until its head is there; idle connections are closed after as long. */
   readonly responseTimeoutMs: number
   readonly maxConnections: number
 }
@@ -60,6 +60,20 @@ export const watchSilence = (
     }
     socket.once('timeout', () => proxyReq.emit('timeout')) // Node passes on the first alone
     socket.setTimeout(ms)
+  })
+}
+
+/** However many bytes come meanwhile (a head that trickles, 1xx after 1xx): the head is whole in time once the call has been sent. */
+export const boundHead = (proxyReq: http.ClientRequest, ms: number): void => {
+  let answered = false
+  let timer: NodeJS.Timeout | undefined
+  const end = (): void => {
+    answered = true
+    clearTimeout(timer)
+  }
+  proxyReq.once('response', end).once('close', end)
+  proxyReq.once('finish', () => {
+    if (!answered) timer = setTimeout(() => proxyReq.destroy(coded('ERR_RESPONSE_TIMEOUT')), ms)
   })
 }
 

@@ -5,6 +5,9 @@ import type { ServerResponse } from 'node:http'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { answerTo, digestOf, open } from '../support/http-client.ts'
+import { until } from '../support/many.ts'
+import { startPair } from '../support/pair.ts'
+import { rawUpstream } from '../support/raw.ts'
 import { startWorld } from '../support/wire.ts'
 
 const SHORT = { SIDECAR_UPSTREAM_RESPONSE_TIMEOUT_MS: '150' }
@@ -81,6 +84,24 @@ test('Amazon falling silent in the middle of an answer is cut, and is no abort o
   assert.match(metrics, /^rdt_upstream_errors_total\{reason="timeout"\} 1$/m)
   assert.match(metrics, /^rdt_http_client_aborts_total 0$/m)
 })
+
+for (const [what, first, next] of [
+  ['a head that comes a byte at a time', 'HTTP/1.1 200 OK\r\nx-long: ', 'a'],
+  ['one 102 after another', '', 'HTTP/1.1 102 Processing\r\n\r\n'],
+] as const) {
+  test(`Amazon busy without answering is bounded like silence: ${what}`, async (t) => {
+    const dripping = await rawUpstream(t, (_request, socket) => {
+      socket.write(first)
+      const drip = setInterval(() => socket.write(next), 20)
+      socket.once('close', () => clearInterval(drip))
+    })
+    const pair = await startPair(t, { endpoint: dripping.url, env: SHORT })
+    const res = await answerTo(open(pair.base, 'POST', '/feeds/x').end('{}'))
+    assert.deepEqual([res.statusCode, res.headers['x-rdt-error']], [504, 'upstream-timeout'])
+    assert.equal(dripping.requests.length, 1)
+    await until(() => dripping.sockets.size === 0)
+  })
+}
 
 test("an answer's headers may be as large as limits.headerBytes", async (t) => {
   const long = 'a'.repeat(40_000)
