@@ -2,10 +2,15 @@
 import type { ServerResponse } from 'node:http'
 import { answerOf, type OwnError } from '../sp-api/errors.ts'
 
-/** Ends the response whatever state it is in: a half-sent one can only be cut. */
+/**
+ * Ends the response whatever state it is in: a half-sent one can only be cut, and its head goes out all the same. Who gets nothing
+ * at all may take the connection for a stale one, and some clients then send the call again, a POST too.
+ */
 export const sendError = (res: ServerResponse, error: OwnError): void => {
   if (res.writableEnded) return
   if (res.headersSent) {
+    res.flushHeaders()
+    res.socket?.uncork() // what was written in this very turn
     res.destroy()
     return
   }

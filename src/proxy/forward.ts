@@ -37,7 +37,7 @@ export type Forwarder = {
 // On the request itself, as a call is on its response (exchange.ts).
 const HANDLING = Symbol('handling')
 /** `patience`: ends a wait for a free connection. `options`: the library's, of this call. */
-type Handled = Handling & { patience?: NodeJS.Timeout; options?: Options }
+type Handled = Handling & { patience?: NodeJS.Timeout; options?: Options; failed?: true }
 type Request = IncomingMessage & { [HANDLING]?: Handled }
 
 const handledOf = ({ [HANDLING]: handled = {} }: Request): Handled => handled
@@ -64,6 +64,14 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
     res.writeHead(statusCode, reason, headers)
   }
 
+  /** Told once: what breaks a connection is an error of the request and of its answer. */
+  const fail = (req: Request, res: ServerResponse, error: unknown): void => {
+    const handled = handledOf(req)
+    if (handled.failed) return
+    handled.failed = true
+    options.onFailure(res, ...failureOf(error))
+  }
+
   const proxy = createProxy(options.origin)
   proxy.on('proxyReq', (proxyReq, req, res, perCall) => {
     const handled = handledOf(req)
@@ -80,6 +88,7 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
   })
   proxy.on('proxyRes', (proxyRes, req, res) => {
     options.onResponse(res, proxyRes)
+    proxyRes.once('error', (error) => fail(req, res, error)) // before the library, which destroys what the caller would get
     const { onAnswer, onForbidden, options: perCall } = handledOf(req)
     if (proxyRes.statusCode === 403 && onForbidden && perCall) {
       perCall.selfHandleResponse = true
@@ -92,13 +101,13 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
       sendHead(proxyRes, req, res)
     } catch (error) {
       proxyRes.destroy() // Node reads a status below 100, but sends none
-      options.onFailure(res, ...failureOf(error))
+      fail(req, res, error)
     }
   })
   proxy.on('error', (error, req, res) => {
     if (!req || !res || !('setHeader' in res)) return // a WebSocket's; we proxy none
     clearTimeout(handledOf(req).patience)
-    options.onFailure(res, ...failureOf(error))
+    fail(req, res, error)
   })
 
   return {
@@ -116,7 +125,7 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
       try {
         await proxy.web(req, res, perCall)
       } catch (error) {
-        options.onFailure(res, ...failureOf(error))
+        fail(req, res, error)
       }
     },
     close: () => agent.destroy(),
