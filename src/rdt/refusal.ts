@@ -13,6 +13,9 @@ export type Refused = {
   readonly answer: { readonly headers: Readonly<Record<string, string>>; readonly body: string }
 }
 
+/** One that is not in Amazon's shape: it need not be Amazon who refuses. */
+export const UNEXPLAINED = { code: 'Unknown', message: 'Amazon gave no reason', details: '' } as const
+
 /**
  * Whom a refusal concerns: everything of the credential, all resources of the operation (a matter of roles, or of the
  * region), or the one resource it names.

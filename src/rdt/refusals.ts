@@ -1,12 +1,12 @@
 /**
  * Remembers what Amazon refused, so that it is not asked twice: a 400 is permanent (a few minutes, for roles are granted in
- * the end), a 403 may be a credential being replaced. A new access token is a new credential: nothing of the old is held against it.
+ * the end), a 403 may be a credential being replaced, and what is not in Amazon's words a proxy's on the way. A new access token is a new credential: nothing of the old is held against it.
  */
 import { createExpiringMap } from '../expiring-map.ts'
 import { familyOf } from './batch.ts'
 import type { Credential } from './credential.ts'
 import { keyOf, type Need } from './need.ts'
-import { REACHES, type Reach, type Refused, reachOf } from './refusal.ts'
+import { REACHES, type Reach, type Refused, reachOf, UNEXPLAINED } from './refusal.ts'
 
 /** Who asks for what. */
 export type Question = { readonly origin: string; readonly credential: Credential; readonly need: Need }
@@ -40,9 +40,9 @@ export const createRefusals = (options: { readonly maxEntries: number; readonly 
 export type Refusals = ReturnType<typeof createRefusals>
 
 /** Milliseconds for which a refusal is held against its question; 0: not at all. */
-export const lifeOf = ({ status, answer }: Refused): number => {
+export const lifeOf = ({ status, code, answer }: Refused): number => {
   if (answer.body.length > MOST_TEXT) return 0
-  return status === 400 ? PERMANENT_MS : PASSING_MS
+  return status === 400 && code !== UNEXPLAINED.code ? PERMANENT_MS : PASSING_MS
 }
 
 /** What a refusal of such reach is remembered under; `who`: the credential. */

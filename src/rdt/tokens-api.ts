@@ -7,7 +7,7 @@ import { TOKENS_PATH } from '../sp-api/endpoints.ts'
 import { firstError } from '../sp-api/errors.ts'
 import { isToken, parseJson, readLife } from '../sp-api/json.ts'
 import type { Need } from './need.ts'
-import type { Refused } from './refusal.ts'
+import { type Refused, UNEXPLAINED } from './refusal.ts'
 
 /** `ratePerSecond`: the plan's rate, where Amazon names it (200 and 400). */
 export type MintAnswer =
@@ -36,7 +36,7 @@ export const createTokensApi = ({ post }: Pick<Poster, 'post'>) => ({
   mint: async ({ origin, accessToken, need }: MintRequest): Promise<MintAnswer> => {
     const headers = { 'content-type': 'application/json', 'x-amz-access-token': accessToken }
     const posted = await post(origin + TOKENS_PATH, headers, JSON.stringify(bodyOf(need)))
-    return posted.kind === 'answer' ? answerOf(posted) : posted
+    return posted.kind === 'answer' ? answerOf({ ...posted, text: without(accessToken, posted) }) : posted
   },
 })
 export type TokensApi = ReturnType<typeof createTokensApi>
@@ -47,6 +47,10 @@ const bodyOf = ({ resources, targetApplication }: MintRequest['need']) => ({
 })
 
 type Answer = Extract<Posted, { kind: 'answer' }>
+
+/** What says no may repeat what it was sent, and is passed on to callers, who need not know the seller's token. */
+const without = (accessToken: string, { status, text }: Answer): string =>
+  status === 200 ? text : text.replaceAll(accessToken, '[removed]')
 
 const answerOf = (answer: Answer): MintAnswer => {
   const { status } = answer
@@ -66,7 +70,7 @@ const success = (answer: Answer): MintAnswer | undefined => {
 
 const refusal = (refused: Answer): MintAnswer => {
   const { status, text: body } = refused
-  const { code, message, details } = firstError(body) ?? { code: 'Unknown', message: NO_REASON, details: '' }
+  const { code, message, details } = firstError(body) ?? UNEXPLAINED
   const headers = Object.fromEntries([...refused.headers].filter(([name]) => PASSED_ON.includes(name)))
   return {
     kind: 'refused',
@@ -84,7 +88,6 @@ const requestIdOf = ({ headers }: Answer): { requestId?: string } => {
   const requestId = headers.get('x-amzn-requestid')
   return requestId === null ? {} : { requestId }
 }
-const NO_REASON = 'Amazon gave no reason'
 /** Headers of a refusal that callers who mint for themselves get. */
 const PASSED_ON = ['content-type', 'x-amzn-requestid', 'x-amzn-errortype', 'x-amzn-ratelimit-limit']
 

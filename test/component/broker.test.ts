@@ -228,12 +228,13 @@ test('dropping a token that several share leaves alone those who have a newer on
   assert.equal(rdtOf(await made.get('/c')), 'minted Atz.sprdt|4')
 })
 
-test('what was refused is not asked for again: five minutes for a 400, some seconds for a 403', async () => {
-  for (const [status, remembered, forgotten] of [
-    [400, 299_000, 2000],
-    [403, 9000, 2000],
+test('what was refused is not asked for again: five minutes for a 400 of Amazon, some seconds for a 403 and for a 400 of anybody', async () => {
+  for (const [answer, remembered, forgotten] of [
+    [() => refused('No.', 400), 299_000, 2000],
+    [() => refused('No.', 403), 9000, 2000],
+    [() => new Response('<html>a proxy on the way</html>', { status: 400 }), 9000, 2000],
   ] as const) {
-    const made = build(async () => refused('No.', status))
+    const made = build(async () => answer())
     await made.get()
     made.advance(remembered)
     assert.equal((await made.get()).kind, 'refused')

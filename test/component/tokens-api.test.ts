@@ -75,6 +75,11 @@ for (const status of [400, 401, 403, 404, 413, 415]) {
     })
   })
 }
+test('a refusal that repeats the access token is told without it', async (t) => {
+  const answer = await mint(await serveHttp(t, answering(403, amazon(`No ${CANARY}`, `Not with ${CANARY}.`))))
+  assert.ok(answer.kind === 'refused' && answer.message === 'Not with [removed].')
+  assert.doesNotMatch(JSON.stringify(answer), /canary/)
+})
 test('a refusal that is not JSON is still a refusal', async (t) => {
   const answer = await mint(await serveHttp(t, answering(403, '<html>')))
   assert.deepEqual(answer, {
