@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { TestContext } from 'node:test'
+import type { Life } from './life.ts'
 
 const MAIN = path.join(import.meta.dirname, '../../src/main.ts')
 
@@ -61,7 +62,7 @@ export const printed = async ({ out, finished }: Running, pattern: RegExp): Prom
 }
 
 /** An empty folder for one test. */
-export const folderFor = (t: TestContext): string => {
+export const folderFor = (t: Life): string => {
   const folder = mkdtempSync(path.join(tmpdir(), 'rdt-'))
   t.after(() => rmSync(folder, { recursive: true }))
   return folder

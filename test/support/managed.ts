@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { TestContext } from 'node:test'
 import { folderFor, serving, simulating } from './cli.ts'
+import type { Life } from './life.ts'
 import { type PairOptions, startPair } from './pair.ts'
 
 export const CLIENT_ID = 'amzn1.application-oa2-client.shop'
@@ -71,7 +72,7 @@ export const servingManaged = async (
   }
 }
 
-export const startManaged = async (t: TestContext, options: ManagedOptions = {}) => {
+export const startManaged = async (t: Life, options: ManagedOptions = {}) => {
   const { sellers = ['seller-a'], rows = {}, env = {}, ...others } = options
   const folder = folderFor(t)
   const files = sellerFiles(folder)

@@ -1,10 +1,10 @@
 /** A simulator and a sidecar in front of it, on free ports of 127.0.0.1, for one test; ended by itself when the test ends. */
-import type { TestContext } from 'node:test'
 import { loadConfig } from '../../src/config/load.ts'
 import { createSidecar, type Overrides } from '../../src/sidecar.ts'
 import { createSimulator } from '../../src/simulator/simulator.ts'
 import type { LogEntry } from '../../src/simulator/types.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
+import type { Life } from './life.ts'
 
 type Env = Readonly<Record<string, string>>
 
@@ -29,7 +29,7 @@ export const configFrom = (env: Env, file?: string) => {
 }
 
 export const startPair = async (
-  t: TestContext,
+  t: Life,
   { env = {}, endpoint, sandbox = false, listeners: many, overrides }: PairOptions = {},
 ) => {
   const simulator = createSimulator()
