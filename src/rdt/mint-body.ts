@@ -3,30 +3,45 @@ import { parseJson } from '../sp-api/json.ts'
 import { APPLICATION_ID, DATA_ELEMENTS, MOST_RESOURCES } from '../sp-api/operations.ts'
 import type { Need, RestrictedResource } from './need.ts'
 
+/** Characters of a path that is read: what is, is kept in keys. Amazon's have some hundred. */
+const MOST_PATH = 2048
+
 /**
  * `targetApplication`: the delegatee where the body names none. Undefined for a body that Amazon may read in another way than
- * we do, or refuse: unknown keys, a resource twice, a data element that the model does not have.
+ * we do, or refuse: unknown keys, a resource or a data element twice, a data element that the model does not have. Takes no longer
+ * than parsing it, whatever it holds.
  */
 export const readMintBody = (body: Buffer, targetApplication?: string): Need | undefined => {
-  const {
-    restrictedResources,
-    targetApplication: named = targetApplication,
-    ...unknown
-  } = Object(parseJson(body.toString('utf8')))
-  if (Object.keys(unknown).length > 0 || !Array.isArray(restrictedResources)) return undefined
+  const mint: unknown = parseJson(body.toString('utf8'))
+  if (!hasOnly(mint, 'restrictedResources', 'targetApplication')) return undefined
+  const { restrictedResources, targetApplication: named = targetApplication } = mint
   if (named !== undefined && !(typeof named === 'string' && APPLICATION_ID.test(named))) return undefined
-  const distinct = new Set(restrictedResources.map((one) => JSON.stringify([one?.method, one?.path])))
+  if (!Array.isArray(restrictedResources)) return undefined
   const { length } = restrictedResources
-  if (length === 0 || length > MOST_RESOURCES || distinct.size < length) return undefined
-  return restrictedResources.every(isResource)
-    ? { resources: restrictedResources, targetApplication: named, exact: true }
-    : undefined
+  if (length === 0 || length > MOST_RESOURCES || !restrictedResources.every(isResource)) return undefined
+  const distinct = new Set(restrictedResources.map(({ method, path }) => JSON.stringify([method, path])))
+  return distinct.size < length ? undefined : { resources: restrictedResources, targetApplication: named, exact: true }
 }
 
 const isResource = (value: unknown): value is RestrictedResource => {
-  const { method, path, dataElements, ...unknown } = Object(value)
-  if (Object.keys(unknown).length > 0 || typeof method !== 'string' || typeof path !== 'string') return false
-  return dataElements === undefined || (Array.isArray(dataElements) && dataElements.every(isElement))
+  if (!hasOnly(value, 'method', 'path', 'dataElements')) return false
+  const { method, path, dataElements } = value
+  if (typeof method !== 'string' || typeof path !== 'string') return false
+  if (method.length + path.length > MOST_PATH) return false
+  return dataElements === undefined || (Array.isArray(dataElements) && areElements(dataElements))
 }
 
-const isElement = (value: unknown): boolean => DATA_ELEMENTS.some((element) => element === value)
+const areElements = (values: readonly unknown[]): boolean =>
+  values.length <= DATA_ELEMENTS.length &&
+  new Set(values).size === values.length &&
+  values.every((value) => DATA_ELEMENTS.some((element) => element === value))
+
+/** A text or a list, taken for an object, would be one of as many keys as it is long. */
+const hasOnly = <K extends string>(
+  value: unknown,
+  ...keys: readonly K[]
+): value is Readonly<Partial<Record<K, unknown>>> =>
+  typeof value === 'object' &&
+  value !== null &&
+  !Array.isArray(value) &&
+  Object.keys(value).every((key) => keys.some((known) => known === key))
