@@ -17,16 +17,22 @@ export const keepBody = async (...given: Parameters<typeof read>): Promise<Kept 
 
 type Kept = Buffer | 'too large' | 'no room'
 
-/** `hasRoom`: told of every piece before it is kept. */
+// Into one buffer that grows: a caller may send chunks of a byte each, and a list of a million would take half a gigabyte.
+/** `hasRoom`: told of every piece of memory before it is taken. */
 const read = async (req: IncomingMessage, limit: number, hasRoom: (bytes: number) => boolean): Promise<Kept> => {
   if (Number(req.headers['content-length']) > limit) return 'too large'
-  const chunks: Buffer[] = []
+  let kept: Buffer = Buffer.alloc(0)
   let size = 0
   for await (const chunk of req.iterator({ destroyOnReturn: false })) {
-    size += chunk.length
-    if (size > limit) return 'too large'
-    if (!hasRoom(chunk.length)) return 'no room'
-    chunks.push(chunk)
+    const end = size + chunk.length
+    if (end > limit) return 'too large'
+    if (end > kept.length) {
+      const more = Math.max(end, Math.min(2 * size, limit))
+      if (!hasRoom(more - kept.length)) return 'no room'
+      kept = Buffer.concat([kept.subarray(0, size)], more)
+    }
+    chunk.copy(kept, size)
+    size = end
   }
-  return Buffer.concat(chunks)
+  return kept.subarray(0, size)
 }
