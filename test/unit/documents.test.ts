@@ -86,3 +86,21 @@ test('a type that the list gains is restricted from then on, also of a document 
   types = new Set(['GET_LATE'])
   assert.equal(standing(), 'restricted')
 })
+
+test('however much callers say, what Amazon has said stays known', () => {
+  const documents = start(10)
+  documents.learn(ORIGIN, JSON.stringify(report('listed', OPEN)))
+  documents.found(asker(), `${DOCUMENTS}proved`, 'unrestricted')
+  for (let i = 0; i < 1000; i += 1) documents.standing(asker(`garbage ${i}`), `${DOCUMENTS}${i}`, SECRET)
+  assert.equal(documents.standing(asker(), `${DOCUMENTS}listed`), 'unrestricted')
+  assert.equal(documents.standing(asker(), `${DOCUMENTS}proved`), 'unrestricted')
+})
+
+test('what is said of an id that is none of Amazon’s, for its length, is taken and not kept', () => {
+  const documents = start()
+  const path = `${DOCUMENTS}${'a'.repeat(10_000)}`
+  assert.equal(documents.standing(asker(), path, OPEN), 'unrestricted')
+  assert.equal(documents.standing(asker(), path), 'unknown')
+  documents.found(asker(), path, 'unrestricted')
+  assert.equal(documents.standing(asker(), path), 'unknown')
+})
