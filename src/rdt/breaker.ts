@@ -1,4 +1,5 @@
 /** Keeps an API that is down from being hammered: after five failures in a row nothing is sent, but for one now and then, to see. */
+import { createExpiringMap } from '../expiring-map.ts'
 
 export type BreakerOptions = {
   /** Milliseconds, monotonic. */
@@ -46,3 +47,24 @@ export const createBreaker = ({ now, random, longestPauseMs = LONGEST_PAUSE_MS }
   }
 }
 export type Breaker = ReturnType<typeof createBreaker>
+
+const TROUBLED = 10_000
+const TROUBLE_MS = 300_000
+
+/**
+ * One for each key: whoever fails holds up itself and nobody else, for what it sends may be to blame. Kept while there is trouble, a few
+ * minutes longer than nothing is sent.
+ */
+export const createBreakers = (options: BreakerOptions) => {
+  const troubled = createExpiringMap<Breaker>({ maxEntries: TROUBLED, now: options.now })
+  return (key: string): Breaker => ({
+    openForMs: () => troubled.get(key)?.openForMs() ?? 0,
+    admits: () => troubled.get(key)?.admits() ?? true,
+    failed: () => {
+      const breaker = troubled.get(key) ?? createBreaker(options)
+      breaker.failed()
+      troubled.set(key, breaker, TROUBLE_MS)
+    },
+    answered: () => troubled.delete(key),
+  })
+}

@@ -1,5 +1,5 @@
 /** Mints for everybody: a desk per endpoint and credential, kept only while it has something to remember. Does not know who waits (broker.ts does). */
-import { type Breaker, createBreaker } from './breaker.ts'
+import { type Breaker, createBreakers } from './breaker.ts'
 import { type Access, accessOf, type Credential, renewable } from './credential.ts'
 import { type Attempt, createDesk, type Desk, type DeskPlan, type MintResult } from './desk.ts'
 import type { SharedPlan } from './fleet.ts'
@@ -57,7 +57,7 @@ export type MinterOptions = {
 export const createMinter = (options: MinterOptions) => {
   const { tokensApi, plan, renewal, refusals, events, now, random } = options
   const desks = new Map<string, Desk>()
-  const breakers = new Map<string, Breaker>() // one an endpoint: as many as are configured
+  const breakerOf = createBreakers({ now, random })
 
   const attemptFor =
     ({ origin, credential }: Seller, breaker: Breaker) =>
@@ -109,7 +109,7 @@ export const createMinter = (options: MinterOptions) => {
     const { ratePerSecond, burst } = plan
     const shared = options.sharedPlanOf?.(seller)
     const limiter = createLimiter({ ratePerSecond, burst, now, random, shared, onFull: () => desk.forgetIfIdle() })
-    const breaker = breakerOf(seller.origin)
+    const breaker = breakerOf(key)
     const desk: Desk = createDesk({
       plan,
       limiter,
@@ -123,12 +123,6 @@ export const createMinter = (options: MinterOptions) => {
     })
     desks.set(key, desk)
     return desk
-  }
-
-  const breakerOf = (origin: string): Breaker => {
-    const breaker = breakers.get(origin) ?? createBreaker({ now, random })
-    breakers.set(origin, breaker)
-    return breaker
   }
 
   return {

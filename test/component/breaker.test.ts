@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createBreaker } from '../../src/rdt/breaker.ts'
+import { createBreaker, createBreakers } from '../../src/rdt/breaker.ts'
 
 const start = (longestPauseMs?: number) => {
   let time = 1000
@@ -76,4 +76,33 @@ test('its pauses are as long as is said, at the most', () => {
     assert.ok(breaker.admits())
     assert.equal(breaker.openForMs(), 1500)
   }
+})
+
+test('of many, each is for whoever failed, and is there as long as its trouble', () => {
+  let time = 1000
+  const breakerOf = createBreakers({ now: () => time, random: () => 1 })
+  const [one, other] = [breakerOf('one'), breakerOf('other')]
+  for (let i = 0; i < 5; i += 1) one.failed()
+  assert.deepEqual([one.openForMs(), one.admits(), breakerOf('one').openForMs()], [1000, false, 1000])
+  assert.deepEqual([other.openForMs(), other.admits()], [0, true])
+  other.answered()
+  assert.equal(one.openForMs(), 1000)
+  time += 1000
+  assert.deepEqual([one.admits(), one.admits()], [true, false], 'a probe')
+  one.answered()
+  assert.deepEqual([one.admits(), one.admits()], [true, true])
+})
+
+test('those who fail are forgotten after a while, and so many and no more are kept', () => {
+  let time = 1000
+  const breakerOf = createBreakers({ now: () => time, random: () => 1 })
+  const first = breakerOf('first')
+  for (let i = 0; i < 4; i += 1) first.failed()
+  time += 300_001
+  first.failed()
+  assert.equal(first.openForMs(), 0)
+  for (let i = 0; i < 4; i += 1) first.failed()
+  assert.equal(first.openForMs(), 1000)
+  for (let i = 0; i < 10_000; i += 1) breakerOf(`${i}`).failed()
+  assert.equal(first.openForMs(), 0)
 })
