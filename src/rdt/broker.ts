@@ -3,6 +3,7 @@
  * all who wait. Promises: a caller waits no longer than `maxWaitMs`; one who leaves fails nobody else; eviction never touches a
  * mint in flight; a renewal that fails is felt only when the old RDT ends.
  */
+import { MOST_PATH } from '../sp-api/operations.ts'
 import type { Entry, Rdt, TokenCache } from './cache.ts'
 import type { MintResult } from './desk.ts'
 import type { Circumstances, Fleet } from './fleet.ts'
@@ -98,6 +99,7 @@ export const createBroker = (options: BrokerOptions) => {
   }
 
   const keep = ({ origin, credential, need }: Question, rdt: Rdt): void => {
+    if (need.resources.some(({ path }) => path.length > MOST_PATH)) return
     for (const served of servedBy(need)) cache.set(keyOf(origin, credential.id, served), rdt)
   }
 

@@ -1,15 +1,12 @@
 /** Pure: reads the body of a caller's own createRestrictedDataToken. What is not exactly of Amazon's model is not read. */
 import { parseJson } from '../sp-api/json.ts'
-import { APPLICATION_ID, DATA_ELEMENTS, MOST_RESOURCES } from '../sp-api/operations.ts'
+import { APPLICATION_ID, DATA_ELEMENTS, MOST_PATH, MOST_RESOURCES } from '../sp-api/operations.ts'
 import type { Need, RestrictedResource } from './need.ts'
-
-/** Characters of a path that is read: what is, is kept in keys. Amazon's have some hundred. */
-const MOST_PATH = 2048
 
 /**
  * `targetApplication`: the delegatee where the body names none. Undefined for a body that Amazon may read in another way than
- * we do, or refuse: unknown keys, a resource or a data element twice, a data element that the model does not have. Takes no longer
- * than parsing it, whatever it holds.
+ * we do, or refuse: unknown keys, a resource or a data element twice, a data element that the model does not have; and for one that
+ * names a path longer than any of Amazon's. Takes no longer than parsing it, whatever it holds.
  */
 export const readMintBody = (body: Buffer, targetApplication?: string): Need | undefined => {
   const mint: unknown = parseJson(body.toString('utf8'))

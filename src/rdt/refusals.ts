@@ -2,6 +2,7 @@
  * Remembers what Amazon refused, so that it is not asked twice: a 400 is permanent (a few minutes, for roles are granted in
  * the end), a 403 may be a credential being replaced, and what is not in Amazon's words a proxy's on the way. A new access token is a new credential: nothing of the old is held against it.
  */
+import { hash } from 'node:crypto'
 import { createExpiringMap } from '../expiring-map.ts'
 import { familyOf } from './batch.ts'
 import type { Credential } from './credential.ts'
@@ -45,9 +46,11 @@ export const lifeOf = ({ status, code, answer }: Refused): number => {
   return status === 400 && code !== UNEXPLAINED.code ? PERMANENT_MS : PASSING_MS
 }
 
-/** What a refusal of such reach is remembered under; `who`: the credential. */
+/** What a refusal of such reach is remembered under; `who`: the credential. As short as a digest, however long a path a caller has named. */
 export const refusalKey = (reach: Reach, { origin, credential, need }: Question, who = credential.id): string => {
   if (reach === 'credential') return JSON.stringify([origin, who])
-  if (reach === 'operation' && need.operation) return JSON.stringify([origin, who, familyOf(need)])
-  return keyOf(origin, who, need)
+  const whole =
+    reach === 'operation' && need.operation ? JSON.stringify([origin, who, familyOf(need)]) : keyOf(origin, who, need)
+  return whole.length > LONG ? hash('sha256', whole, 'hex') : whole
 }
+const LONG = 1024

@@ -14,6 +14,8 @@ export const APPLICATION_ID = /^amzn1\.[\w.-]{1,250}$/
 export const SELLER_ID = /^[A-Za-z0-9][\w.-]{0,63}$/
 /** Resources that one RDT may hold (Tokens API model 2021-03-01). */
 export const MOST_RESOURCES = 50
+/** Characters of a resource's path that is remembered, in keys that callers could make as long as a URL. Amazon's have a hundred. */
+export const MOST_PATH = 512
 /** How Amazon spells report types. */
 export const REPORT_TYPE = /^[A-Z][A-Z0-9_]{1,200}$/
 export type OnMintFailure = 'reject' | 'forward'
