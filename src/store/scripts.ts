@@ -123,6 +123,8 @@ const HOUR_MS = 3_600_000
 /** Replicas that have not asked for so long no longer wait. They ask every second at the least. */
 const ABSENT_MS = 3000
 const MOST_PENALTY = 16
+/** A bucket that is full and of which Amazon has said nothing is as good as none, and anybody can make one with a token that is worth nothing. */
+const GRACE_MS = 10_000
 
 /**
  * A bucket is a hash: \`full\`, when all permits that were used are back (they come back one by one, \`interval\` apart); \`told\`, the
@@ -171,10 +173,12 @@ local function open(key)
 end
 local function owed(one) return math.ceil((one.full - now) / interval) end
 -- the first write is one that a store which is full refuses: after another one it would let this pass
-local function close(one, ...)
+local function close(one, leaseMs, ...)
   redis.call('HSET', one.key, 'full', string.format('%.0f', one.full), 'interval', interval, 'row', one.row, 'bad', string.format('%.0f', one.bad), ...)
   for _, field in ipairs(one.gone) do redis.call('HDEL', one.key, field) end
-  redis.call('PEXPIRE', one.key, ${HOUR_MS})
+  local life = math.max(one.full - now, leaseMs) + ${GRACE_MS}
+  if one.told or one.row > 0 then life = ${HOUR_MS} end
+  redis.call('PEXPIRE', one.key, string.format('%.0f', math.max(life, redis.call('PTTL', one.key))))
 end
 `
 
@@ -206,9 +210,9 @@ end
 for _, one in ipairs(buckets) do
   if wait == 0 then
     table.insert(one.gone, 'w:' .. ARGV[3])
-    close(one, 'l:' .. ARGV[4], string.format('%.0f', now + ARGV[5]))
+    close(one, ARGV[5], 'l:' .. ARGV[4], string.format('%.0f', now + ARGV[5]))
   else
-    close(one, 'w:' .. ARGV[3], string.format('%.0f %.0f', one.mine[1], now))
+    close(one, 0, 'w:' .. ARGV[3], string.format('%.0f %.0f', one.mine[1], now))
   end
 end
 if wait == 0 then return {'granted', told, rest + interval, string.format('%.0f', now)} end
@@ -240,7 +244,12 @@ for _, key in ipairs(KEYS) do
       one.row = 0
     end
   end
-  if ARGV[6] ~= '' then close(one, 'told', ARGV[6]) else close(one) end
+  if ARGV[6] ~= '' then
+    one.told = ARGV[6]
+    close(one, 0, 'told', ARGV[6])
+  else
+    close(one, 0)
+  end
 end
 `
 
