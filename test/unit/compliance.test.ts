@@ -6,7 +6,7 @@ import { test } from 'node:test'
 const ROOT = path.join(import.meta.dirname, '../..')
 const textOf = (file: string): string => readFileSync(path.join(ROOT, file), 'utf8')
 const page = textOf('docs/compliance.md')
-const security = textOf('docs/security.md')
+const threats = textOf('docs/threat-model.md')
 
 /** Cells of the table that begins with these columns. */
 const rowsOf = (text: string, columns: string): readonly (readonly string[])[] => {
@@ -14,7 +14,7 @@ const rowsOf = (text: string, columns: string): readonly (readonly string[])[] =
   return table.split('\n').map((row) => row.split('|').map((cell) => cell.trim()))
 }
 
-for (const [name, text] of Object.entries({ 'docs/compliance.md': page, 'docs/security.md': security }))
+for (const [name, text] of Object.entries({ 'docs/compliance.md': page, 'docs/threat-model.md': threats }))
   test(`every test that ${name} names is there`, () => {
     const named = [...text.matchAll(/`(test\/[\w/.-]+)` — "([^"]+)"/g)]
     assert.ok(named.length >= 20)
@@ -28,7 +28,7 @@ for (const [name, text] of Object.entries({ 'docs/compliance.md': page, 'docs/se
   })
 
 test('what stands against each threat is shown by a test', () => {
-  const rows = rowsOf(security, '| threat | what stands against it |')
+  const rows = rowsOf(threats, '| threat | what stands against it |')
   assert.ok(rows.length >= 12)
   for (const [, threat = '', stands = '', left = '', shown = ''] of rows) {
     assert.ok(stands.length > 20 && left.length > 0, threat)

@@ -74,8 +74,8 @@ test('the example files of the README are good configurations', (t) => {
   assert.deepEqual([sellers.map(({ id }) => id), callers.map(({ name }) => name)], [['shop-eu'], ['default']])
 })
 
-test('the example file of docs/security.md is a good configuration', (t) => {
-  const { sellers, callers } = exampleOf(t, 'docs/security.md', 'sidecar.yaml')
+test('the example file of docs/threat-model.md is a good configuration', (t) => {
+  const { sellers, callers } = exampleOf(t, 'docs/threat-model.md', 'sidecar.yaml')
   assert.deepEqual(
     sellers.map(({ id, endpoint }) => [id, endpoint?.origin]),
     [
