@@ -1,10 +1,11 @@
 /** A sidecar with a store, as a process: when it ends, what it loads, what it prints. */
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { folderFor, lwaToken, serving, simulating } from '../support/cli.ts'
 import { newKey } from '../support/fleet.ts'
+import { loaded, tracing } from '../support/loaded.ts'
 import { many, until } from '../support/many.ts'
 import { metric } from '../support/metric.ts'
 import { noRedis, type Redis, startRedis } from '../support/redis.ts'
@@ -44,19 +45,6 @@ const start = async (t: TestContext, { redis, env = {}, flags = [] }: Options) =
   }
 }
 
-/** Node's own flags for a process that writes the address of each module it loads to `file`. */
-const tracing = (file: string): string[] => {
-  const hook = `import { appendFileSync } from 'node:fs'
-import { registerHooks } from 'node:module'
-registerHooks({
-  load: (url, context, next) => {
-    appendFileSync(${JSON.stringify(file)}, url + '\\n')
-    return next(url, context)
-  },
-})`
-  return ['--import', `data:text/javascript,${encodeURIComponent(hook)}`]
-}
-
 // They wait more than they work.
 describe('a process with a store', { skip: noRedis, concurrency: 4 }, () => {
   for (const [what, begin] of [
@@ -88,17 +76,16 @@ describe('a process with a store', { skip: noRedis, concurrency: 4 }, () => {
 
   test('without a store nothing of ioredis is loaded', async (t) => {
     const file = path.join(folderFor(t), 'loaded')
-    const loaded = () => readFileSync(file, 'utf8').split('\n')
     const isOf = (name: string) => (url: string) => url.includes(`/node_modules/${name}/`)
     const alone = await start(t, { flags: tracing(file) })
     assert.equal(await alone.ask(0), 200)
     await alone.end()
-    assert.ok(loaded().some(isOf('bottleneck')), 'what is loaded is seen')
-    assert.deepEqual(loaded().filter(isOf('ioredis')), [])
+    assert.ok(loaded(file).some(isOf('bottleneck')), 'what is loaded is seen')
+    assert.deepEqual(loaded(file).filter(isOf('ioredis')), [])
     const redis = await startRedis(t)
     const shared = await start(t, { redis, flags: tracing(file) })
     await shared.end()
-    assert.ok(loaded().some(isOf('ioredis')))
+    assert.ok(loaded(file).some(isOf('ioredis')))
   })
 
   test('with DEBUG in its environment it prints its log and nothing else, the password of the store least of all', async (t) => {

@@ -17,15 +17,16 @@ export type Running = {
   readonly finished: Promise<Finished>
 }
 
-/** Starts a command with nothing of this process's SIDECAR_* environment; killed when the test ends. `flags`: Node's own. */
+/** Starts a command with nothing of this process's SIDECAR_* environment; killed when the test ends. `flags`: Node's own. `main`: another copy. */
 export const start = (
   t: TestContext,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
   flags: readonly string[] = [],
+  main = MAIN,
 ): Running => {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('SIDECAR_'))
-  const child = spawn(process.execPath, [...flags, MAIN, ...args], {
+  const child = spawn(process.execPath, [...flags, main, ...args], {
     env: { ...Object.fromEntries(inherited), ...env },
   })
   let out = ''
