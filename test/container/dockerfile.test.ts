@@ -29,6 +29,7 @@ const MISTAKES: Readonly<Record<string, readonly [written: string | RegExp, mist
     /runs what it downloads/,
   ],
   'an install past the lock file': ['npm ci --omit', 'npm install --omit', /npm ci/],
+  'an install that runs scripts of packages': ['npm ci --ignore-scripts', 'npm ci', /packages could run scripts/],
   'a secret as a build argument': ['ARG CREATED', 'ARG NPM_TOKEN\nARG CREATED', /NPM_TOKEN/],
   'a secret in the environment': ['ENV PATH', 'ENV CLIENT_SECRET=x PATH', /CLIENT_SECRET/],
   'an entrypoint that needs a shell': [/^ENTRYPOINT .*/m, 'ENTRYPOINT node dist/main.js', /ENTRYPOINT in shell form/],

@@ -34,6 +34,7 @@ const installsAreLocked: Rule = ({ stages }) =>
     if (/\b(curl|wget)\b[^;&]*\|\s*(\w*sh|node)\b/.test(text)) problems.push(`line ${line}: runs what it downloads`)
     if (/\bnpm (i|install|update|exec)\b|\bnpx\b/.test(text))
       problems.push(`line ${line}: only npm ci keeps to the lock`)
+    if (/\bnpm ci\b(?!.*--ignore-scripts)/.test(text)) problems.push(`line ${line}: packages could run scripts`)
     return problems
   })
 
