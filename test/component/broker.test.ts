@@ -133,7 +133,7 @@ test('a 429 without end is told as throttled when the wait is over', async () =>
 })
 
 test('whoever would wait longer than allowed is told at once, with the seconds to wait', async () => {
-  const made = build(async (n) => token(n), { burst: 1, ratePerSecond: 10, maxWaitMs: 250 })
+  const made = build(async (n) => token(n), { burst: 1, ratePerSecond: 5, maxWaitMs: 500 })
   const results = await Promise.all([1, 2, 3, 4, 5].map((n) => made.get(`/${n}`)))
   assert.deepEqual(
     results.map(({ kind }) => kind),
