@@ -102,6 +102,7 @@ export const startFleet = async (t: TestContext, { replicas = 2, redis, sellers,
     ready: async (i: number): Promise<number> => (await fetch(`${at(i).admin}/readyz`)).status,
     flush: async (i: number, query = ''): Promise<unknown> =>
       (await fetch(`${at(i).admin}/flush${query}`, { method: 'POST' })).json(),
+    signal: (i: number, name: NodeJS.Signals): void => void at(i).child.kill(name),
     /** `kill -9`. */
     kill: async (i: number): Promise<void> => {
       const { child } = at(i)
