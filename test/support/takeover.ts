@@ -1,0 +1,87 @@
+/** Instances that come and go under load, and the account of it: what each call came to, and how often it reached Amazon. */
+import assert from 'node:assert/strict'
+import type { TestContext } from 'node:test'
+import type { LogEntry } from '../../src/simulator/types.ts'
+import { lwaToken, type Running, simulating } from './cli.ts'
+import { until } from './many.ts'
+import { type Asked, arrivals, type Callers, type Instance, startCallers } from './service.ts'
+
+const KINDS: readonly Omit<Asked, 'headers'>[] = [
+  { target: '/orders/v0/orders/902-1845936-5435001/address' },
+  { target: '/sellers/v1/marketplaceParticipations' },
+  { method: 'POST', target: '/mfn/v0/shipments', body: '{"ShipmentRequestDetails":{"AmazonOrderId":"903-1"}}' },
+  { method: 'POST', target: '/feeds/2021-06-30/feeds', body: '{"feedType":"JSON_LISTINGS_FEED"}' },
+]
+
+/**
+ * A simulator whose mints and calls take a moment, and 24 callers of what is in front of it: GET and POST, restricted and open. A third
+ * of them opens a connection for every call, the others keep theirs.
+ */
+export const startTakeovers = async (t: TestContext, calls: number) => {
+  const amazon = await simulating(t)
+  const patch = { mintBurst: 100, latencyMs: { mint: 200, call: 3 } }
+  await fetch(`${amazon}/_simulator/control`, { method: 'POST', body: JSON.stringify(patch) })
+  const token = await lwaToken(amazon)
+  const headers = { 'content-type': 'application/json', 'user-agent': 'shop', 'x-amz-access-token': token }
+  const env = { SIDECAR_ENDPOINT: amazon, SIDECAR_LOG_AUDIT: 'false', SIDECAR_ADMIN_PORT: '0' }
+  let over = false
+
+  const load = async (instances: () => readonly Instance[]) => {
+    const callers = startCallers(t, {
+      instances,
+      callers: 24,
+      closing: (caller) => caller % 3 === 0,
+      callOf: (n) => ({ target: '/', ...KINDS[n % KINDS.length], headers }),
+      enough: (so) => so >= calls && over,
+    })
+    /** Some more calls. */
+    const more = (): Promise<void> => {
+      const enough = callers.calls() + 500
+      return until(() => callers.calls() > enough)
+    }
+    /** Ends the load: what came of it. */
+    const account = async () => {
+      over = true
+      await callers.finished
+      const log = (await (await fetch(`${amazon}/_simulator/log`)).json()) as readonly LogEntry[]
+      t.diagnostic(JSON.stringify({ calls: callers.calls(), lost: callers.lost.length, ...callers.moved }))
+      return accountOf(callers, log)
+    }
+    await more()
+    return { callers, more, account }
+  }
+  return { env, load }
+}
+
+const accountOf = (callers: Callers, log: readonly LogEntry[]) => {
+  const arrived = arrivals(log)
+  const counts = Array.from({ length: callers.calls() }, (_, n) => arrived.get(n) ?? 0)
+  const restricted = log.filter(({ kind, target }) => kind === 'call' && /^\/(orders|mfn)\//.test(target))
+  return {
+    lost: callers.lost,
+    moved: callers.moved,
+    /** Calls that reached Amazon so often. */
+    arrived: (times: (count: number) => boolean): number => counts.filter(times).length,
+    /** What the restricted calls that reached Amazon had with them. */
+    tokens: [...new Set(restricted.map(({ token }) => token))],
+  }
+}
+
+type Account = ReturnType<typeof accountOf>
+
+/** Every call was answered, and reached Amazon once, the restricted ones with an RDT. */
+export const assertAllOnce = ({ lost, arrived, tokens }: Account): void => {
+  assert.deepEqual(lost.slice(0, 5), [])
+  assert.equal(
+    arrived((count) => count !== 1),
+    0,
+  )
+  assert.deepEqual(tokens, ['rdt'])
+}
+
+/** As Kubernetes does it. Resolves when it has ended by itself, with all its calls finished. */
+export const stop = async ({ child, finished }: Running): Promise<void> => {
+  child.kill('SIGTERM')
+  const { code, err } = await finished
+  assert.deepEqual([code, err], [0, ''])
+}
