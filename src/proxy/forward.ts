@@ -47,11 +47,14 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
   const { protocol, host, hostname, port } = new URL(options.origin) // once: the library takes a URL apart for every call
   const target = { protocol, host, hostname: hostname.replace(/^\[|\]$/g, ''), port }
 
-  // A call that waits for a free connection has no socket whose timeout could end it.
-  const patience = (handled: Handled): { signal?: AbortSignal } => {
+  // A call that waits for a free connection has no socket whose timeout could end it, nor one by which Node would tell of its end.
+  const patience = (req: Request, res: ServerResponse): { signal?: AbortSignal } => {
     if (socketsInUse(agent) < options.maxConnections) return {}
     const abort = new AbortController()
-    handled.patience = setTimeout(() => abort.abort(), options.connectTimeoutMs)
+    handledOf(req).patience = setTimeout(() => {
+      abort.abort()
+      if (!res.destroyed) fail(req, res, { code: NO_CONNECTION })
+    }, options.connectTimeoutMs)
     return { signal: abort.signal }
   }
 
@@ -120,7 +123,7 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
         changeOrigin: true,
         agent,
         ...(body && { buffer: Readable.from(body.length > 0 ? [body] : []) }),
-        ssl: { maxHeaderSize: options.headerBytes, ...patience(handled) }, // the base of the request's own options
+        ssl: { maxHeaderSize: options.headerBytes, ...patience(req, res) }, // the base of the request's own options
       }
       try {
         await proxy.web(req, res, perCall)
@@ -156,6 +159,8 @@ const addedLength = (proxyReq: ClientRequest, { rawHeaders }: IncomingMessage): 
   proxyReq.getHeader('content-length') === '0' &&
   !rawHeaders.some((name) => /^(content-length|transfer-encoding)$/i.test(name))
 
+const NO_CONNECTION = 'ERR_NO_CONNECTION'
+
 const FAILURES: Readonly<Record<string, UpstreamFailure>> = {
   ECONNREFUSED: 'connect',
   ENOTFOUND: 'connect',
@@ -164,7 +169,6 @@ const FAILURES: Readonly<Record<string, UpstreamFailure>> = {
   ENETUNREACH: 'connect',
   ETIMEDOUT: 'connect',
   ERR_CONNECT_TIMEOUT: 'connect',
-  ABORT_ERR: 'connect',
   ERR_RESPONSE_TIMEOUT: 'timeout',
   ECONNRESET: 'reset',
   EPIPE: 'reset',
@@ -177,4 +181,4 @@ const failureOf = (error: unknown): [UpstreamFailure, string] => {
 
 /** The codes of our own deadlines, as against errors of the network. */
 export const isDeadline = (code: string): boolean =>
-  ['ERR_CONNECT_TIMEOUT', 'ABORT_ERR', 'ERR_RESPONSE_TIMEOUT'].includes(code)
+  ['ERR_CONNECT_TIMEOUT', NO_CONNECTION, 'ERR_RESPONSE_TIMEOUT'].includes(code)
