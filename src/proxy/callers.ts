@@ -3,6 +3,7 @@
  * time that tells nothing. Holds digests, no tokens.
  */
 import { hash, timingSafeEqual } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
 import type { CallerConfig } from '../config/callers.ts'
 import { type Catalogue, createCatalogue } from '../sp-api/operations.ts'
 import { operationOf, type Recognition } from '../sp-api/recognise.ts'
@@ -88,6 +89,20 @@ export const mayCall = (
   if (ids.has(recognition.kind === 'restricted' ? recognition.operation.id : 'other')) return true
   return !target.odd && operationOf(templates, { method, path: target.path }) !== undefined
 }
+
+/**
+ * Whether a request says by a header that it is another one than its first line says. That Amazon reads such headers is not known;
+ * servers do, and a list of operations would then be none.
+ */
+export const saysAnother = (headers: IncomingHttpHeaders): boolean =>
+  Object.keys(headers).some((name) => SAYS_ANOTHER.has(name.replace(/[^a-z]/g, '-')))
+const SAYS_ANOTHER = new Set([
+  'x-http-method-override',
+  'x-http-method',
+  'x-method-override',
+  'x-original-url',
+  'x-rewrite-url',
+])
 
 /** In some reading, of this version or another. */
 const mayBeTokens = ({ odd, path }: SafeTarget): boolean =>

@@ -16,7 +16,7 @@ import type { Catalogue } from '../sp-api/operations.ts'
 import { recognise } from '../sp-api/recognise.ts'
 import type { Events } from '../telemetry/events.ts'
 import { type AdmissionRules, admit } from './admission.ts'
-import { mayCall } from './callers.ts'
+import { mayCall, saysAnother } from './callers.ts'
 import { type BodyLimits, createExchange, type ExchangeOptions } from './exchange.ts'
 import { readHeaders, stripHeaders } from './headers.ts'
 import {
@@ -107,6 +107,7 @@ export const createHandler = (options: HandlerOptions) => {
     if (admitted && 'refusal' in admitted) return reject(res, admitted.refusal)
     const { seller, caller } = admitted ?? {}
     if (caller && !mayCall(caller, method, recognition)) return reject(res, NOT_ALLOWED)
+    if (caller?.operations && saysAnother(req.headers)) return reject(res, NOT_ALLOWED)
     if (seller && method === 'TRACE') return reject(res, NO_TRACE)
     if (seller) call.credential = seller.credential.id.slice(0, 8)
 
