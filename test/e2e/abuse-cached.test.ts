@@ -118,7 +118,9 @@ test('what is left: a token that ends after it was used here is good for what is
   const token = pair.simulator.accessToken('victim')
   await (await pair.call(ADDRESS, token)).arrayBuffer()
   pair.simulator.control({ revoke: 'access-tokens' })
-  assert.equal(verdictOf(await pair.call(ADDRESS, token)), 'hit') // Amazon takes the RDT to its end
+  // Amazon takes the RDT to its end
+  assert.equal(verdictOf(await pair.call(ADDRESS, token)), 'hit')
+  assert.equal(verdictOf(await pair.call(MINT_PATH, token, ownMint('/orders/v0/orders/{orderId}/address'))), 'hit')
   for (const [target, init] of [
     [ORDER, {}],
     [MINT_PATH, ownMint(ADDRESS)],
