@@ -91,7 +91,7 @@ export const createAccount = (options: AccountOptions) => {
   const ask = async (grant: Grant, standing: Standing): Promise<Access> => {
     const known = refusals.get(grant)
     if (known && now() < known.until) return known.refusal
-    if (now() < pausedUntil) return unavailable(FAILING, pausedUntil - now())
+    if (now() < pausedUntil) return unavailable(FAILING, pauseMs())
     for (let n = 1; ; n += 1) {
       if (!breaker.admits()) return unavailable(FAILING, breaker.openForMs())
       const sentAt = now()
@@ -109,8 +109,9 @@ export const createAccount = (options: AccountOptions) => {
   const giveUp = (answer: LwaAnswer): NoAccess => {
     failedInARow += 1
     pausedUntil = now() + backoffMs(failedInARow, random()) / 2
-    return unavailable(reasonOf(answer), Math.max(breaker.openForMs(), pausedUntil - now()))
+    return unavailable(reasonOf(answer), pauseMs())
   }
+  const pauseMs = (): number => Math.max(breaker.openForMs(), pausedUntil - now())
 
   const take = (answer: Granted, grant: Grant, sentAt: number): Access => {
     breaker.answered()
