@@ -140,6 +140,7 @@ export const createDesk = (options: DeskOptions) => {
     flying -= 1
     for (const { family } of batch) scouting.delete(family)
     arm()
+    forgetIfIdle() // its permits may have come back before
   }
 
   const inTurn: InTurn = (mint, wanted, priority) => {

@@ -392,3 +392,20 @@ test('a plan is forgotten when all its permits are back, whatever became of the 
     assert.equal(made.plans(), 0)
   }
 })
+
+test('nor is one kept whose permits are back before its mint has been told, as happens at a high rate on a busy machine', async () => {
+  const made = startMinting(async () => refused('No.', 403, 'revoked'), {
+    ...SHARED,
+    ratePerSecond: 1000,
+    batchWindowMs: 0,
+  })
+  const results: Promise<unknown>[] = []
+  for (let i = 0; i < 300; i += 1) {
+    results.push(made.get('/a', { credential: `c${i}` }))
+    for (const until = performance.now() + 2; performance.now() < until; );
+    if (i % 5 === 0) await after(0)
+  }
+  await Promise.all(results)
+  for (let i = 0; made.plans() > 0 && i < 100; i += 1) await after(10)
+  assert.equal(made.plans(), 0)
+})
