@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import type { StoreAddress } from '../config/store-url.ts'
 import type { Breaker } from '../rdt/breaker.ts'
+import { isAnswerTo } from './answers.ts'
 import { SCRIPTS, type Script } from './scripts.ts'
 
 /** Where the store is, and how to get in. */
@@ -87,6 +88,15 @@ export const createConnection = ({ access, timeoutMs, breaker, onLost, onFound }
   })
   redis.on('close', () => lost(lastError))
 
+  /** Of the connection nobody knows what its next answers are to. */
+  const nonsense = (): Error => {
+    const error = new StoreNonsense()
+    refusing = true
+    lastError = error.code
+    redis.disconnect(true)
+    return error
+  }
+
   return {
     /** `keys` and `args` as the script says. `onLate`: gets an answer that comes after its time. */
     ask: async (
@@ -99,13 +109,18 @@ export const createConnection = ({ access, timeoutMs, breaker, onLost, onFound }
       const asked = commands[nameOf(script)](keys.length, ...keys, ...args)
       try {
         const answer = await within(timeoutMs, asked)
+        if (!isAnswerTo(script, answer)) throw nonsense()
         refusing = false
         breaker.answered()
         found()
         return { answer }
       } catch (error) {
         const late = error instanceof StoreTimeout
-        if (late) asked.then(onLate, () => {})
+        if (late)
+          asked.then(
+            (answer) => isAnswerTo(script, answer) && onLate(answer),
+            () => {},
+          )
         breaker.failed()
         const code = codeOf(error)
         if (breaker.openForMs() > 0) lost(code === CLOSED ? lastError : code) // why it was closed
@@ -147,6 +162,9 @@ const optionsOf = ({ host, port, tls, username, db, password, ca }: StoreAccess)
 const CLOSED = 'closed'
 class StoreTimeout extends Error {
   readonly code = 'ETIMEDOUT'
+}
+class StoreNonsense extends Error {
+  readonly code = 'EPROTO'
 }
 
 /** Not ioredis' own: its timers run before what has arrived is read, where this process was busy, and throw answers away. */

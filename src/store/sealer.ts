@@ -39,7 +39,7 @@ export const createSealer = (keys: readonly Buffer[]) => {
     /** Undefined where it was not sealed so. */
     open: (i: number, context: string, value: string): string | undefined => {
       const sealed = Buffer.from(value, 'base64url')
-      if (sealed.length < NONCE_BYTES + TAG_BYTES) return undefined
+      if (!derived[i] || sealed.length < NONCE_BYTES + TAG_BYTES) return undefined
       const decipher = createDecipheriv(CIPHER, sealingKey(i), sealed.subarray(0, NONCE_BYTES))
         .setAAD(Buffer.from(context))
         .setAuthTag(sealed.subarray(-TAG_BYTES))

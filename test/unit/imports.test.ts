@@ -49,6 +49,7 @@ const PURE = [
   'config/changes.ts',
   'config/contradictions.ts',
   'config/store-url.ts',
+  'store/answers.ts',
   'telemetry/call.ts',
   'telemetry/words.ts',
 ]
