@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
+import dataHandler from 'ioredis/built/DataHandler.js'
 import type { StoreAddress } from '../config/store-url.ts'
 import type { Breaker } from '../rdt/breaker.ts'
 import { isAnswerTo } from './answers.ts'
@@ -33,6 +34,13 @@ const CONNECT_MS = 2000
 const LONGEST_PAUSE_MS = 2000
 /** A connection on which nothing comes back is given up: the other end may be gone without a word. */
 const SILENT_MS = 5000
+
+// Nothing is pushed to whoever speaks RESP2. ioredis would read it all the same, and of a strange one throw where nobody can catch it.
+Object.assign(dataHandler.default.prototype, {
+  returnPush(this: { returnFatalError: (error: Error) => void }): void {
+    this.returnFatalError(new Error('a push'))
+  },
+})
 
 export const createConnection = ({ access, timeoutMs, breaker, onLost, onFound }: ConnectionOptions) => {
   let lastError = CLOSED

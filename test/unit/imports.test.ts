@@ -30,6 +30,7 @@ test('each library is imported in exactly one file', () => {
     express: ['app.ts'],
     'http-proxy-middleware': ['proxy/forward.ts'],
     ioredis: ['store/connection.ts'],
+    'ioredis/built/DataHandler.js': ['store/connection.ts'],
     'lru-cache': ['expiring-map.ts'],
     pino: ['telemetry/logger.ts'],
     'prom-client': ['telemetry/metrics.ts'],
