@@ -16,6 +16,10 @@ export type RedisOptions = {
   readonly password?: string
   /** TLS alone, with a certificate that vouches for itself. */
   readonly tls?: boolean
+  /** More of its configuration, as on its command line. */
+  readonly settings?: readonly string[]
+  /** What it is started by, which puts it in its own place: `env`, say. */
+  readonly through?: readonly string[]
 }
 
 export type Entry = {
@@ -36,6 +40,7 @@ export const startRedis = async (t: TestContext, options: RedisOptions = {}) => 
   const settings = [
     ...['--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no'],
     ...(password ? ['--requirepass', password] : []),
+    ...(options.settings ?? []),
     ...(own ? ['--tls-cert-file', own.certFile, '--tls-key-file', own.keyFile, '--tls-auth-clients', 'no'] : []),
   ]
   const portSettings = (at: number) => (tls ? ['--port', '0', '--tls-port', `${at}`] : ['--port', `${at}`])
@@ -45,7 +50,8 @@ export const startRedis = async (t: TestContext, options: RedisOptions = {}) => 
 
   /** False: the port is somebody else's. */
   const startAt = async (at: number): Promise<boolean> => {
-    const child = spawn('redis-server', [...portSettings(at), ...settings], { stdio: ['ignore', 'pipe', 'ignore'] })
+    const [program = '', ...args] = [...(options.through ?? []), 'redis-server', ...portSettings(at), ...settings]
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'ignore'] })
     server = child
     let said = ''
     child.stdout.on('data', (chunk) => {
@@ -82,6 +88,8 @@ export const startRedis = async (t: TestContext, options: RedisOptions = {}) => 
     port,
     url: `${tls ? 'rediss' : 'redis'}://127.0.0.1:${port}`,
     password,
+    pid: (): number | undefined => server?.pid,
+    folder,
     /** Cuts off who is connected; until a restart. */
     changePassword: (changed: string): Promise<void> =>
       connected(async (client) => {

@@ -29,7 +29,7 @@ export const startWallClock = (t: TestContext, { monotonic = false } = {}) => {
   return {
     /** For the processes whose clock it shall be. */
     env: {
-      LD_PRELOAD: library(),
+      LD_PRELOAD: `${library()} libc.so.6`, // and no other allocator, such as Redis': that one asks for the time before there is any
       FAKETIME_TIMESTAMP_FILE: file,
       FAKETIME_NO_CACHE: '1',
       ...(!monotonic && { FAKETIME_DONT_FAKE_MONOTONIC: '1' }),
