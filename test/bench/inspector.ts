@@ -1,6 +1,6 @@
 /**
- * Looks into a Node process from outside: its live heap, after a full collection. The process runs as it always does until it is
- * asked (SIGUSR1 opens its inspector); it must have been started with `--inspect-port=127.0.0.1:0`.
+ * Looks into a Node process from outside, after a full collection: its live heap, and whatever else it is asked. The process runs as it
+ * always does until it is asked (SIGUSR1 opens its inspector); it must have been started with `--inspect-port=127.0.0.1:0`.
  */
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -8,8 +8,14 @@ import type { Running } from './processes.ts'
 
 export const INSPECTABLE = ['--inspect-port=127.0.0.1:0'] as const
 
+type Inspected = Pick<Running, 'pid' | 'output'>
+
 /** Bytes of objects that are reachable, and of what they hold outside the heap. */
-export const liveBytes = async ({ pid, output }: Pick<Running, 'pid' | 'output'>): Promise<number> => {
+export const liveBytes = (inspected: Inspected): Promise<number> => collectedAnd<number>(inspected, LIVE_BYTES)
+export const LIVE_BYTES = '(({ heapUsed, external }) => heapUsed + external)(process.memoryUsage())'
+
+/** What an expression is worth there once all garbage is gone. */
+export const collectedAnd = async <T>({ pid, output }: Inspected, expression: string): Promise<T> => {
   process.kill(pid, 'SIGUSR1')
   const socket = new WebSocket(await addressIn(output))
   await once(socket, 'open')
@@ -17,8 +23,7 @@ export const liveBytes = async ({ pid, output }: Pick<Running, 'pid' | 'output'>
     const ask = asker(socket)
     await ask('HeapProfiler.enable')
     for (const _ of [1, 2]) await ask('HeapProfiler.collectGarbage') // what the first one finalizes, the second one frees
-    const expression = '(({ heapUsed, external }) => heapUsed + external)(process.memoryUsage())'
-    const { result } = (await ask('Runtime.evaluate', { expression })) as { result: { value: number } }
+    const { result } = (await ask('Runtime.evaluate', { expression, returnByValue: true })) as { result: { value: T } }
     return result.value
   } finally {
     socket.close()
