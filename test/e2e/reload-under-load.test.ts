@@ -4,6 +4,7 @@ import { renameSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { LogEntry } from '../../src/simulator/types.ts'
+import { portOf } from '../support/asked.ts'
 import { folderFor, lwaToken, serving, simulating } from '../support/cli.ts'
 import { CALLER_TOKEN, sellerFiles } from '../support/managed.ts'
 import { after, until } from '../support/many.ts'
@@ -99,7 +100,7 @@ test('the configuration is read again every 50 ms under load: no call fails, and
   const { amazon, token, sidecar, good, write, secrets } = await setUp(t)
   let over = false
   const callers = startCallers(t, {
-    instances: () => [{ port: Number(new URL(sidecar.base).port) }],
+    instances: () => [{ port: portOf(sidecar.base) }],
     callers: 16,
     closing: (caller) => caller % 4 === 0,
     callOf: callsOf(token),

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
+import { portOf } from '../support/asked.ts'
 import { folderFor, serving, servingWith } from '../support/cli.ts'
 import { after, until } from '../support/many.ts'
 import { assertAllOnce, startTakeovers, stop } from '../support/takeover.ts'
@@ -11,7 +12,7 @@ test('two instances are restarted one after the other, five times, under 10,000 
   const { env, load } = await startTakeovers(t, 10_000)
   const one = async () => {
     const instance = await serving(t, env)
-    return { ...instance, port: Number(new URL(instance.base).port) }
+    return { ...instance, port: portOf(instance.base) }
   }
   const named = [await one(), await one()]
   const { account } = await load(() => named)

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { existsSync, renameSync, symlinkSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
+import { portOf } from '../support/asked.ts'
 import { folderFor, type Running, serving, servingWith } from '../support/cli.ts'
 import { freePort } from '../support/listen.ts'
 import { after, until } from '../support/many.ts'
@@ -69,7 +70,7 @@ test('a process that is killed takes the calls in flight with it, and no others;
   const { env, load } = await startTakeovers(t, CALLS)
   const one = async () => {
     const instance = await serving(t, env)
-    return { ...instance, port: Number(new URL(instance.base).port) }
+    return { ...instance, port: portOf(instance.base) }
   }
   const named = [await one(), await one()]
   const { callers, account, more } = await load(() => named)

@@ -3,18 +3,16 @@
  * for once. What the honest get, and what Amazon is asked on their behalf, is told apart from the rest.
  */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
-import { Agent, type IncomingMessage, request } from 'node:http'
+import { Agent } from 'node:http'
 import path from 'node:path'
-import { text } from 'node:stream/consumers'
 import type { TestContext } from 'node:test'
 import { documentId, reportId } from '../../src/simulator/reports.ts'
 import type { LogEntry } from '../../src/simulator/types.ts'
+import { type Asked, ask, portOf } from './asked.ts'
 import { folderFor, lwaToken, serving, simulating } from './cli.ts'
 import { many, until } from './many.ts'
 import { metric } from './metric.ts'
-import type { Asked } from './service.ts'
 import { ASKABLE, vitalsOf } from './vitals.ts'
 
 const SELLERS = ['seller-a', 'seller-b', 'seller-c']
@@ -85,14 +83,10 @@ export const startFlooded = async (t: TestContext, { env = {}, files = {}, plan 
   const tokens = await Promise.all(SELLERS.map((seller) => lwaToken(amazon, seller)))
   const agent = new Agent({ keepAlive: true, maxSockets: 64 })
   t.after(() => agent.destroy())
+  const place = { port: portOf(sidecar.base) }
 
   /** Status and verdict. */
-  const ask = async ({ method = 'GET', target, headers, body }: Asked): Promise<string> => {
-    const req = request(sidecar.base, { agent, method, path: target, headers }).end(body)
-    const [res] = (await once(req, 'response')) as [IncomingMessage]
-    await text(res)
-    return `${res.statusCode} ${res.headers['x-rdt-verdict']}`
-  }
+  const outcomeOf = async (asked: Asked): Promise<string> => (await ask(place, asked, agent)).outcome
   const usagePlans = async (): Promise<number> =>
     ((await (await fetch(`${sidecar.admin}/status`)).json()) as { usagePlans: number }).usagePlans
   const log = async (): Promise<readonly LogEntry[]> =>
@@ -103,7 +97,7 @@ export const startFlooded = async (t: TestContext, { env = {}, files = {}, plan 
     const others: string[] = []
     for (const token of tokens.slice(0, sellers))
       for (const [asked, expected] of HONEST) {
-        const got = await ask({ ...asked, headers: { ...JSON_TYPE, 'x-amz-access-token': token } })
+        const got = await outcomeOf({ ...asked, headers: { ...JSON_TYPE, 'x-amz-access-token': token } })
         if (got !== expected) others.push(`${asked.target}: ${got}`)
       }
     return others
@@ -119,13 +113,13 @@ export const startFlooded = async (t: TestContext, { env = {}, files = {}, plan 
       let next = 0
       await many(atOnce, async () => {
         for (let n = next++; n < count; n = next++) {
-          const outcome = await ask(callOf(n))
+          const outcome = await outcomeOf(callOf(n))
           outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
         }
       })
       return outcomes
     },
-    ask,
+    ask: outcomeOf,
     metric: (series: string): Promise<number> => metric(sidecar, series),
     /** Mints that the honest have cost. */
     mints: async (): Promise<number> => (await log()).filter(({ kind, seller }) => kind === 'mint' && seller).length,

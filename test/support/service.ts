@@ -3,21 +3,11 @@
  * to Amazon), they go to the next one, or come back when they were told to. They repeat nothing else, so that whatever else goes wrong
  * counts as lost. Each call has a number of its own in its query, by which Amazon's side knows it.
  */
-import { once } from 'node:events'
-import { Agent, type IncomingMessage, request } from 'node:http'
-import { text } from 'node:stream/consumers'
+import { Agent } from 'node:http'
 import type { TestContext } from 'node:test'
 import type { LogEntry } from '../../src/simulator/types.ts'
+import { type Asked, ask, type Instance } from './asked.ts'
 import { after } from './many.ts'
-
-export type Instance = { readonly port: number } | { readonly socketPath: string }
-
-export type Asked = {
-  readonly method?: string
-  readonly target: string
-  readonly headers: Readonly<Record<string, string>>
-  readonly body?: string
-}
 
 export type CallersOptions = {
   /** Those that the Service names at the moment. */
@@ -40,7 +30,6 @@ const REFUSED = ['ECONNREFUSED', 'ENOENT']
 
 export const startCallers = (t: TestContext, options: CallersOptions) => {
   const { instances, callers, callOf, enough, closing = () => false, wrong = () => undefined } = options
-  const answers = new Map<number, string>()
   const lost: string[] = []
   const moved = { refused: 0, draining: 0 }
   let calls = 0
@@ -51,30 +40,25 @@ export const startCallers = (t: TestContext, options: CallersOptions) => {
 
   /** Whether it came to an end; else the milliseconds until it is worth trying again at the same place. */
   const attempt = async (n: number, instance: Instance, agent: Agent | false): Promise<'ended' | number> => {
-    const { method = 'GET', target, headers, body } = callOf(n)
-    const path = `${target}?${NUMBER}=${n}`
-    const sent = { ...(body && { 'content-length': `${Buffer.byteLength(body)}` }), ...headers }
-    const req = request({ host: '127.0.0.1', ...instance, agent, method, path, headers: sent })
+    const asked = callOf(n)
+    const name = `${n} ${asked.method ?? 'GET'} ${asked.target}`
     try {
-      req.end(body)
-      const [res] = (await once(req, 'response')) as [IncomingMessage]
-      const { 'x-rdt-error': error, 'x-rdt-verdict': verdict, connection, 'retry-after': seconds } = res.headers
-      const said = await text(res)
-      if (error === 'draining' && connection === 'close') {
+      const answer = await ask(instance, { ...asked, target: `${asked.target}?${NUMBER}=${n}` }, agent)
+      const { status, headers, body } = answer
+      if (headers['x-rdt-error'] === 'draining' && headers.connection === 'close') {
         moved.draining += 1
-        return Number(seconds) * 1000
+        return Number(headers['retry-after']) * 1000
       }
-      answers.set(n, `${res.statusCode} ${verdict}`)
-      const trouble = res.statusCode === 200 || res.statusCode === 202 ? wrong(n, said) : `${res.statusCode} ${said}`
-      if (trouble !== undefined) lost.push(`${n} ${method} ${target}: ${trouble}`)
+      const trouble = status === 200 || status === 202 ? wrong(n, body) : `${status} ${body}`
+      if (trouble !== undefined) lost.push(`${name}: ${trouble}`)
       return 'ended'
     } catch (failure) {
-      const { code = '' } = failure as NodeJS.ErrnoException
+      const { code = '', onKept } = failure as NodeJS.ErrnoException & { onKept?: boolean }
       if (REFUSED.includes(code)) {
         moved.refused += 1
         return PAUSE_MS
       }
-      lost.push(`${n} ${method} ${target}: ${failure}${req.reusedSocket ? ' on a connection kept' : ''}`)
+      lost.push(`${name}: ${failure}${onKept ? ' on a connection kept' : ''}`)
       return 'ended'
     }
   }
@@ -101,7 +85,6 @@ export const startCallers = (t: TestContext, options: CallersOptions) => {
     lost,
     /** Attempts that went to another instance, and why. */
     moved,
-    answers,
     finished: Promise.all(all).then(() => {
       for (const agent of agents) agent.destroy()
     }),

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import type { LogEntry } from '../../src/simulator/types.ts'
+import type { Asked, Instance } from './asked.ts'
 import { lwaToken, type Running, simulating } from './cli.ts'
 import { until } from './many.ts'
-import { type Asked, arrivals, type Callers, type Instance, startCallers } from './service.ts'
+import { arrivals, type Callers, startCallers } from './service.ts'
 
 const KINDS: readonly Omit<Asked, 'headers'>[] = [
   { target: '/orders/v0/orders/902-1845936-5435001/address' },
