@@ -48,9 +48,13 @@ const bodyOf = ({ resources, targetApplication }: MintRequest['need']) => ({
 
 type Answer = Extract<Posted, { kind: 'answer' }>
 
-/** What says no may repeat what it was sent, and is passed on to callers, who need not know the seller's token. */
+/**
+ * What says no may repeat what it was sent, and is passed on to callers, who need not know the seller's token. A short one is none of
+ * Login with Amazon's, but a caller's word: "e" would make Amazon's answer unreadable.
+ */
 const without = (accessToken: string, { status, text }: Answer): string =>
-  status === 200 ? text : text.replaceAll(accessToken, '[removed]')
+  status === 200 || accessToken.length < SHORTEST_TOKEN ? text : text.replaceAll(accessToken, '[removed]')
+const SHORTEST_TOKEN = 16 // Amazon's have hundreds of characters
 
 const answerOf = (answer: Answer): MintAnswer => {
   const { status } = answer

@@ -36,6 +36,8 @@ test('a token that is nearly one in use is answered as any garbage is, whatever 
     token.replace('Atza|', ''),
     `Atza|${token}`,
     `"${token}"`,
+    'e', // short enough to be a part of the answer
+    '"errors":',
   ]
   for (const [what, target, init] of asked) {
     const nothing = await told(await pair.call(target, garbage('of-nobody'), init))
