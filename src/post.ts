@@ -1,6 +1,6 @@
 /**
- * One POST to Amazon, bounded in time and size. Never throws, never repeats, follows no redirect (it would hand what is sent to
- * another host), and lets nothing that was sent into a message.
+ * One POST to Amazon, bounded in time and size. Never throws, never repeats (fetch does, once, after a 421: that says that nothing
+ * was done), follows no redirect (it would hand what is sent to another host), and lets nothing that was sent into a message.
  */
 import { systemCode } from './sp-api/errors.ts'
 
