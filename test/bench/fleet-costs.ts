@@ -14,7 +14,7 @@ import { needs } from '../support/tools.ts'
 import { startSidecar } from './contenders.ts'
 import { range } from './count.ts'
 import { type Running, startProgram } from './processes.ts'
-import { machineOf, tableOf, versionOf } from './report.ts'
+import { machineOf, pageWith, tableOf, versionOf } from './report.ts'
 import { medianOf } from './stats.ts'
 import { createTally, type Tally } from './tally.ts'
 
@@ -210,17 +210,6 @@ second, burst 10) and takes ${LATENCY_MS / 1000} s for a mint and for a call. No
 \`store.url\`, each replica counts on the whole plan. \`out of reach\`: from the start, \`store.share\` one divided by the replicas. Counts are what matters: the times are
 those of a machine that had other work too, and processes that are new are slow. \`npm run fleet-costs\` writes this in some six minutes.`
 
-const BEGIN = '<!-- fleet-costs: begin -->\n'
-const END = '<!-- fleet-costs: end -->'
-
-/** The page with this between its markers. @throws Error where it has none. */
-export const pageWith = (page: string, text: string): string => {
-  const begin = page.indexOf(BEGIN)
-  const end = page.indexOf(END)
-  if (begin < 0 || end < begin) throw new Error(`the page has no ${BEGIN.trim()} … ${END}`)
-  return `${page.slice(0, begin)}${BEGIN}${text}\n${page.slice(end)}`
-}
-
 const main = async (): Promise<void> => {
   const reason = needs('redis-server')
   if (reason) {
@@ -242,7 +231,7 @@ const main = async (): Promise<void> => {
   const text = [tableIn(rows), HOW, machine].join('\n\n')
   process.stdout.write(`${text}\n`)
   const file = path.join(import.meta.dirname, '../../docs/store.md')
-  writeFileSync(file, pageWith(readFileSync(file, 'utf8'), text))
+  writeFileSync(file, pageWith(readFileSync(file, 'utf8'), 'fleet-costs', text))
 }
 
 if (import.meta.main) await main()

@@ -45,3 +45,11 @@ export const documentOf = (machine: string, sections: readonly Section[]): strin
   ]
     .join('\n\n')
     .concat('\n')
+
+/** The page with this between its markers `<!-- name: begin -->` and `<!-- name: end -->`. @throws Error where it has none. */
+export const pageWith = (page: string, name: string, text: string): string => {
+  const [begin, end] = [`<!-- ${name}: begin -->\n`, `<!-- ${name}: end -->`]
+  const [from, to] = [page.indexOf(begin), page.indexOf(end)]
+  if (from < 0 || to < from) throw new Error(`the page has no ${begin.trim()} … ${end}`)
+  return `${page.slice(0, from)}${begin}${text}\n${page.slice(to)}`
+}

@@ -7,7 +7,6 @@ import {
   type Cost,
   FLEET,
   measure,
-  pageWith,
   type Scenario,
   type Size,
   type Store,
@@ -17,6 +16,7 @@ import {
   tableIn,
 } from '../bench/fleet-costs.ts'
 import type { Running } from '../bench/processes.ts'
+import { pageWith } from '../bench/report.ts'
 import { needs } from '../support/tools.ts'
 
 process.env['BENCH_MAIN'] = 'src/main.ts' // another test builds dist/ meanwhile
@@ -79,8 +79,8 @@ test('the table goes between the markers of the page, as often as it is written'
   const table = tableIn([[scenario, 'none', cost]])
   assert.ok(table.endsWith(`| ${scenario.name} | none | 2 | 1 | 3 | 0 | 0.5 s | 1.3 s |`), table)
   const [begin, end] = ['<!-- fleet-costs: begin -->\n', '<!-- fleet-costs: end -->\n']
-  const once = pageWith(`A\n${begin}old\n${end}B\n`, table)
+  const once = pageWith(`A\n${begin}old\n${end}B\n`, 'fleet-costs', table)
   assert.equal(once, `A\n${begin}${table}\n${end}B\n`)
-  assert.equal(pageWith(once, table), once)
-  assert.throws(() => pageWith('A\n', table), /has no/)
+  assert.equal(pageWith(once, 'fleet-costs', table), once)
+  assert.throws(() => pageWith('A\n', 'fleet-costs', table), /has no/)
 })
