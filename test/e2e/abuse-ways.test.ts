@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test'
 import { ADDRESS, ORDER, ownMint } from '../support/abuse.ts'
 import { folderFor } from '../support/cli.ts'
 import { listen } from '../support/listen.ts'
-import { CALLER_TOKEN, callerRow, startManaged } from '../support/managed.ts'
+import { CALLER_TOKEN, CLIENT_ID, callerRow, startManaged } from '../support/managed.ts'
 import { startPair, verdictOf } from '../support/pair.ts'
 import { exchange } from '../support/raw.ts'
 import { recordingUpstream, valuesOf } from '../support/recording-upstream.ts'
@@ -121,7 +121,7 @@ test('what one caller of a seller has refused by what it asks for is not refused
   const pair = await startManaged(t, { env: { SIDECAR_AUTH_CALLERS: JSON.stringify([greedy.row]) } })
   pair.simulator.control({ denyElements: ['buyerTaxInformation'] })
   const strange = [
-    { 'x-rdt-target-application': 'amzn1.nobody' },
+    { 'x-rdt-target-application': CLIENT_ID },
     { 'x-rdt-data-elements': 'buyerTaxInformation' },
     { 'x-rdt-data-elements': 'buyerInfo,buyerTaxInformation', 'x-rdt-scope': 'specific' },
   ]
@@ -134,7 +134,7 @@ test('what one caller of a seller has refused by what it asks for is not refused
         ...init,
         headers: { ...init.headers, ...headers, 'x-rdt-caller-token': greedy.token },
       })
-  assert.ok(pair.mints().filter(({ status }) => status === 400).length >= 3)
+  assert.ok(pair.mints().filter(({ status }) => status === 400).length >= 4)
   assert.equal(verdictOf(await pair.ask(ORDER)), 'minted')
   assert.equal(verdictOf(await pair.ask(MINT_PATH, undefined, ownMint(ORDER))), 'minted')
 })
