@@ -9,6 +9,12 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 `
 
 /**
+ * Two machines' clocks may differ by so much. What is of a later moment was there before the clock was put back: nobody knows how old
+ * it is.
+ */
+export const DIFFERENCE_MS = 5000
+
+/**
  * Row: value, lock, flushes, refusals (of the credential, of the operation, of the resource).
  * Arguments: number of rows, replica, lock's life, least life of a value, `p` where the mint has time, the moment since which alone
  * it will do, then the flush fields of its operations, as many a row.
@@ -22,12 +28,13 @@ local newer = tonumber(ARGV[6])
 local width = #KEYS / rows
 local fields = (#ARGV - 6) / rows
 local flushed = {}
--- what somebody else has put there is not there
-local function read(key)
+-- what somebody else has put there is not there, nor what was there at the time of a flush
+local function read(key, flushed)
   local text = redis.pcall('GET', key)
   if type(text) ~= 'string' then return end
   local colon = string.find(text, ':', 1, true)
-  if colon then return tonumber(string.sub(text, 1, colon - 1)), string.sub(text, colon + 1) end
+  local made = colon and tonumber(string.sub(text, 1, colon - 1))
+  if made and made > flushed then return made, string.sub(text, colon + 1), math.max(now, flushed + 1) - made end
 end
 for row = 1, rows do
   local at = (row - 1) * width
@@ -37,22 +44,22 @@ for row = 1, rows do
     since = math.max(since, tonumber(redis.call('HGET', KEYS[at + 3], ARGV[i]) or 0))
   end
   flushed[row] = since
-  local made, sealed = read(KEYS[at + 1])
-  if made and made > math.max(since, newer) then
+  local made, sealed, age = read(KEYS[at + 1], since)
+  if made and made > newer then
     local life = redis.call('PTTL', KEYS[at + 1])
-    if life > least then return {'value', row, 1, life, now - made, string.format('%.0f', made), sealed} end
+    if life > least then return {'value', row, 1, life, age, string.format('%.0f', made), sealed} end
   end
   local any = tonumber(redis.call('HGET', KEYS[at + 3], 'any') or 0)
   for i = 4, width do
-    made, sealed = read(KEYS[at + i])
-    if made and made > math.max(any, newer) then
-      return {'refused', row, i, redis.call('PTTL', KEYS[at + i]), now - made, string.format('%.0f', made), sealed}
+    made, sealed, age = read(KEYS[at + i], any)
+    if made and made > newer then
+      return {'refused', row, i, redis.call('PTTL', KEYS[at + i]), age, string.format('%.0f', made), sealed}
     end
   end
 end
 for row = 1, rows do
-  local made, rest = read(KEYS[(row - 1) * width + 2])
-  if made and made > flushed[row] and (string.sub(rest, 1, 1) ~= 'p' or ARGV[5] == 'p') then return {'held'} end
+  local made, rest, age = read(KEYS[(row - 1) * width + 2], flushed[row])
+  if made and age > -${DIFFERENCE_MS} and (string.sub(rest, 1, 1) ~= 'p' or ARGV[5] == 'p') then return {'held'} end
 end
 -- a claim in the millisecond of a flush is none of before
 for row = 1, rows do now = math.max(now, flushed[row] + 1) end
@@ -86,6 +93,7 @@ for row = 1, rows do
   local replicas = KEYS[row * 2 - 1]
   redis.call('ZADD', replicas, now, ARGV[2])
   redis.call('ZREMRANGEBYSCORE', replicas, '-inf', now - ARGV[3])
+  redis.call('ZREMRANGEBYSCORE', replicas, '(' .. string.format('%.0f', now), '+inf')
   redis.call('PEXPIRE', replicas, ARGV[3])
   answer[2] = math.max(answer[2], redis.call('ZCARD', replicas))
   answer[2 + row] = redis.call('HGETALL', KEYS[row * 2])
@@ -134,6 +142,7 @@ const GRACE_MS = 10_000
 const BUCKET = `${NOW}
 local burst = tonumber(ARGV[1])
 local interval = tonumber(ARGV[2])
+local latest = math.huge -- no lease ends later
 local function open(key)
   local all = redis.call('HGETALL', key)
   local one = {key = key, full = 0, interval = interval, row = 0, bad = 0, used = 0, waiting = {}, leases = {}, gone = {}, fresh = #all == 0}
@@ -152,7 +161,7 @@ local function open(key)
   one.full = math.max(one.full, now)
   if one.interval ~= interval then one.full = now + (one.full - now) * interval / one.interval end
   for name, ends in pairs(one.leases) do
-    if ends <= now then
+    if ends <= now or ends > latest then
       one.full = one.full + interval
       one.leases[name] = nil
       table.insert(one.gone, 'l:' .. name)
@@ -161,7 +170,7 @@ local function open(key)
     end
   end
   for name, waits in pairs(one.waiting) do
-    if waits[2] < now - ${ABSENT_MS} then
+    if math.abs(now - waits[2]) > ${ABSENT_MS} then
       one.waiting[name] = nil
       table.insert(one.gone, 'w:' .. name)
     end
@@ -174,8 +183,9 @@ end
 local function owed(one) return math.ceil((one.full - now) / interval) end
 -- the first write is one that a store which is full refuses: after another one it would let this pass
 local function close(one, leaseMs, ...)
+  local own = ...
   redis.call('HSET', one.key, 'full', string.format('%.0f', one.full), 'interval', interval, 'row', one.row, 'bad', string.format('%.0f', one.bad), ...)
-  for _, field in ipairs(one.gone) do redis.call('HDEL', one.key, field) end
+  for _, gone in ipairs(one.gone) do if gone ~= own then redis.call('HDEL', one.key, gone) end end
   local life = math.max(one.full - now, leaseMs) + ${GRACE_MS}
   if one.told or one.row > 0 then life = ${HOUR_MS} end
   redis.call('PEXPIRE', one.key, string.format('%.0f', math.max(life, redis.call('PTTL', one.key))))
@@ -189,6 +199,7 @@ end
  * longest goes first; a replica waits in one place.
  */
 const TAKE = `${BUCKET}
+latest = now + 10 * ARGV[5]
 local buckets, told, wait, rest = {}, '', 0, 0
 for i, key in ipairs(KEYS) do
   local one = open(key)

@@ -16,6 +16,7 @@ import { type RenewalPolicy, refreshAtOf } from '../rdt/renewal.ts'
 import { UNWANTED } from '../rdt/settle.ts'
 import { parseJson } from '../sp-api/json.ts'
 import { type Ask, done } from './ask.ts'
+import { DIFFERENCE_MS } from './scripts.ts'
 import type { Sealer } from './sealer.ts'
 
 export type SharedRdtsOptions = {
@@ -141,11 +142,13 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
       const [kind, ...rest] = answer as ClaimAnswer
       if (kind === 'won') return { kind, lock: lockOf(String(rest[0])) }
       if (kind === 'held') return { kind }
-      const [row = 0, column = 0, lifeMs = 0, ageMs = 0] = rest.map(Number)
+      const [row = 0, column = 0, lifeMs = 0, age = 0] = rest.map(Number)
       const [since = '', sealed = ''] = rest.slice(-2).map(String)
       const text = open(row - 1, `${columns[column - 1]?.[row - 1]} ${since}`, sealed)
       const value = text === undefined ? undefined : parseJson(text)
       if (!value) return { kind: 'unreadable', since }
+      if (age < -DIFFERENCE_MS) return { kind: 'unfit', since }
+      const ageMs = Math.max(0, age)
       // the store's word for how long it lives is not taken alone: since when it has lived is sealed with it
       if (kind === 'refused') {
         const leftMs = Math.min(lifeMs, lifeOf(value as Refused) - ageMs)

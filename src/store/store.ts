@@ -136,7 +136,8 @@ export const createStore = (options: StoreOptions) => {
     if (!answer) return
     const [at, count, ...tables] = answer as [string, number, ...string[][]]
     countReplicas(count)
-    startedAtStore ??= Number(at) - (now() - startedAt)
+    // its clock may be put back: a flush is then told by an earlier time
+    startedAtStore = Math.min(startedAtStore ?? Number.POSITIVE_INFINITY, Number(at) - (now() - startedAt))
     learnFlushes(tables.flat(), startedAtStore)
   })
 

@@ -407,6 +407,23 @@ test('a clock that has jumped heals', { skip: noRedis }, async (t) => {
   assert.equal(await timeTo(bucket), (16 + 1) * INTERVAL_MS)
 })
 
+test('a clock that was put back a day: the permits of who has died are free, and who waits keeps its place', {
+  skip: noRedis,
+}, async (t) => {
+  const bucket = await startBucket(t)
+  assert.equal((await bucket.takeAll('dead')).length, BURST)
+  await bucket.ask('waits')
+  await bucket.pass(-86_400_000)
+  const waits = []
+  for (const replica of ['waits', 'newcomer', 'another', 'waits']) {
+    waits.push(Number(await bucket.ask(replica)))
+    await bucket.pass(1)
+  }
+  const [first = 0, second = 0, third = 0, again = 0] = waits
+  assert.ok(again < first && first < second && second < third, `${waits}`)
+  assert.ok((await timeTo(bucket, 'waits')) <= (16 + 1) * INTERVAL_MS)
+})
+
 test('a bucket that nobody draws on is forgotten: when its permits are back, or an hour after Amazon told of it', {
   skip: noRedis,
 }, async (t) => {

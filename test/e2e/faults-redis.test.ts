@@ -171,10 +171,9 @@ describe('a Redis in trouble: every call gets its RDT in time, once, and the sto
 
   test('disk and clock', async (t) => {
     const clock = startWallClock(t)
-    const variables = Object.entries(clock.env).map(([variable, value]) => `${variable}=${value}`)
     const redis = await startRedis(t, {
       settings: ['--appendonly', 'yes'],
-      through: ['env', '--ignore-signal=XFSZ', ...variables],
+      through: [...clock.through, 'env', '--ignore-signal=XFSZ'],
     })
     await tryFaults(t, await startFleet(t, { replicas: 1, redis, env: AMPLE }), [
       disk(redis),

@@ -25,15 +25,18 @@ export const startWallClock = (t: TestContext, { monotonic = false } = {}) => {
     renameSync(`${file}.new`, file) // never seen half written
   }
   put(0)
-  t.after(() => tidy(file))
+  tidy()
+  const env = {
+    LD_PRELOAD: `${library()} libc.so.6`, // and no other allocator, such as Redis': that one asks for the time before there is any
+    FAKETIME_TIMESTAMP_FILE: file,
+    FAKETIME_NO_CACHE: '1',
+    ...(!monotonic && { FAKETIME_DONT_FAKE_MONOTONIC: '1' }),
+  }
   return {
     /** For the processes whose clock it shall be. */
-    env: {
-      LD_PRELOAD: `${library()} libc.so.6`, // and no other allocator, such as Redis': that one asks for the time before there is any
-      FAKETIME_TIMESTAMP_FILE: file,
-      FAKETIME_NO_CACHE: '1',
-      ...(!monotonic && { FAKETIME_DONT_FAKE_MONOTONIC: '1' }),
-    },
+    env,
+    /** The same as a program that starts another one. */
+    through: ['env', ...Object.entries(env).map(([name, value]) => `${name}=${value}`)],
     /** So many milliseconds from the true time, from now on. */
     put,
     /** What it shows. */
@@ -47,20 +50,20 @@ const library = (): string =>
   execFileSync('faketime', ['-m', '-f', '+0', 'printenv', 'LD_PRELOAD'], { encoding: 'utf8' }).trim()
 
 const SHARED = '/dev/shm'
-
-/** What libfaketime keeps for children of a process; it would stay where that was killed, and be in the way of one with the same id. */
-const tidy = (file: string): void => {
+/** What libfaketime keeps for a process's children stays where that was killed, and would be in the way of the next one with its id. */
+const tidy = (): void => {
   for (const name of readdirSync(SHARED)) {
     const [, pid] = /^faketime_shm_(\d+)$/.exec(name) ?? []
-    if (pid === undefined || isAnothers(pid, file)) continue
+    if (pid === undefined || isAlive(pid)) continue
     for (const one of [name, `sem.faketime_sem_${pid}`]) rmSync(path.join(SHARED, one), { force: true })
   }
 }
+if (!noFaketime) process.once('exit', tidy)
 
-const isAnothers = (pid: string, file: string): boolean => {
+const isAlive = (pid: string): boolean => {
   try {
-    return !readFileSync(`/proc/${pid}/environ`, 'latin1').includes(file)
+    return readFileSync(`/proc/${pid}/maps`, 'latin1') !== '' // one that has ended, and was not yet missed, has none
   } catch {
-    return false // nobody's: it has ended
+    return false
   }
 }
