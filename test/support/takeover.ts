@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test'
 import type { LogEntry } from '../../src/simulator/types.ts'
 import type { Asked, Instance } from './asked.ts'
 import { lwaToken, type Running, simulating } from './cli.ts'
-import { until } from './many.ts'
+import { after, until } from './many.ts'
 import { arrivals, type Callers, startCallers } from './service.ts'
 
 const KINDS: readonly Omit<Asked, 'headers'>[] = [
@@ -20,8 +20,12 @@ const KINDS: readonly Omit<Asked, 'headers'>[] = [
  */
 export const startTakeovers = async (t: TestContext, calls: number) => {
   const amazon = await simulating(t)
-  const patch = { mintBurst: 100, latencyMs: { mint: 200, call: 3 } }
-  await fetch(`${amazon}/_simulator/control`, { method: 'POST', body: JSON.stringify(patch) })
+  const control = (patch: object): Promise<unknown> =>
+    fetch(`${amazon}/_simulator/control`, { method: 'POST', body: JSON.stringify(patch) })
+  /** From now on a call takes Amazon so long. */
+  const callsTake = (ms: number): Promise<unknown> => control({ latencyMs: { mint: 200, call: ms } })
+  await control({ mintBurst: 100 })
+  await callsTake(BRIEF_MS)
   const token = await lwaToken(amazon)
   const headers = { 'content-type': 'application/json', 'user-agent': 'shop', 'x-amz-access-token': token }
   const env = { SIDECAR_ENDPOINT: amazon, SIDECAR_LOG_AUDIT: 'false', SIDECAR_ADMIN_PORT: '0' }
@@ -51,8 +55,19 @@ export const startTakeovers = async (t: TestContext, calls: number) => {
     await more()
     return { callers, more, account }
   }
-  return { env, load }
+  return {
+    env,
+    load,
+    /** What is in flight when it begins outlives the moment in which the instance that is stopped still takes connections. */
+    longCalls: async (meanwhile: () => Promise<void>): Promise<void> => {
+      await callsTake(2000)
+      await after(100)
+      await meanwhile()
+      await callsTake(BRIEF_MS)
+    },
+  }
 }
+const BRIEF_MS = 3
 
 const accountOf = (callers: Callers, log: readonly LogEntry[]) => {
   const arrived = arrivals(log)
