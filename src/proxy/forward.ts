@@ -179,6 +179,6 @@ const failureOf = (error: unknown): [UpstreamFailure, string] => {
   return [FAILURES[code] ?? 'other', code]
 }
 
-/** The codes of our own deadlines, as against errors of the network. */
-export const isDeadline = (code: string): boolean =>
-  ['ERR_CONNECT_TIMEOUT', NO_CONNECTION, 'ERR_RESPONSE_TIMEOUT'].includes(code)
+/** The codes of our own deadlines, as against errors of the network; before the call could be sent, and after. */
+export const NOT_CONNECTED_IN_TIME: readonly string[] = ['ERR_CONNECT_TIMEOUT', NO_CONNECTION]
+export const NOT_ANSWERED_IN_TIME = 'ERR_RESPONSE_TIMEOUT'

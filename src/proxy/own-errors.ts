@@ -4,7 +4,7 @@ import type { NoAccess } from '../rdt/credential.ts'
 import type { Need } from '../rdt/need.ts'
 import { blamesToken, isNoRestrictedDocument, type Refused, refusedElements } from '../rdt/refusal.ts'
 import type { OwnError } from '../sp-api/errors.ts'
-import { isDeadline } from './forward.ts'
+import { NOT_ANSWERED_IN_TIME, NOT_CONNECTED_IN_TIME } from './forward.ts'
 import { ACCESS_TOKEN } from './headers.ts'
 
 export const DRAINING: OwnError = {
@@ -118,18 +118,18 @@ export const bodyTooLarge = (limit: number): OwnError => ({
   message: `The body of a restricted operation may hold ${limit} bytes at most.`,
   details: 'It is kept until the RDT is there. Raise limits.bodyBytes if it must be larger.',
 })
-export const upstreamError = (code: string): OwnError =>
-  isDeadline(code)
-    ? {
-        name: 'upstream-timeout',
-        message: 'Amazon did not answer in time.',
-        details: 'The call may have been carried out. It was not repeated.',
-      }
-    : {
-        name: 'upstream-unreachable',
-        message: 'Amazon could not be reached.',
-        details: `The connection failed (${code}). The call was not repeated.`,
-      }
+export const upstreamError = (code: string): OwnError => {
+  const inTime = { name: 'upstream-timeout', message: 'Amazon did not answer in time.' } as const
+  if (code === NOT_ANSWERED_IN_TIME)
+    return { ...inTime, details: 'The call may have been carried out. It was not repeated.' }
+  if (NOT_CONNECTED_IN_TIME.includes(code))
+    return { ...inTime, details: 'There was no connection: nothing was sent to SP-API. Call again.' }
+  return {
+    name: 'upstream-unreachable',
+    message: 'Amazon could not be reached.',
+    details: `The connection failed (${code}). The call was not repeated.`,
+  }
+}
 
 /** A caller's own mint that waited too long for its turn. */
 export const MINTS_AT_PLAN: OwnError = {

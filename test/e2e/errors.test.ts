@@ -191,7 +191,8 @@ test('upstream-timeout: a TLS handshake that hangs, told within upstream.connect
   const silent = await rawUpstream(t, () => {})
   const endpoint = silent.url.replace('http:', 'https:')
   const pair = await startPair(t, { endpoint, env: { SIDECAR_UPSTREAM_CONNECT_TIMEOUT_MS: '200' } })
-  await expectError(await pair.call(OPEN), 'upstream-timeout', 504, 'GatewayTimeout')
+  const { details } = await expectError(await pair.call(OPEN), 'upstream-timeout', 504, 'GatewayTimeout')
+  assert.match(details, /nothing was sent/)
   assert.equal(await metric(pair, 'rdt_upstream_errors_total{reason="connect"}'), 1)
 })
 
@@ -207,8 +208,10 @@ test('upstream-timeout: no connection of the pool comes free in time, and the ca
   })
   const first = pair.call(OPEN)
   const second = await pair.call('/sellers/v1/second')
-  await expectError(second, 'upstream-timeout', 504, 'GatewayTimeout')
-  await expectError(await first, 'upstream-timeout', 504, 'GatewayTimeout')
+  const waited = await expectError(second, 'upstream-timeout', 504, 'GatewayTimeout')
+  const sent = await expectError(await first, 'upstream-timeout', 504, 'GatewayTimeout')
+  assert.match(waited.details, /nothing was sent/)
+  assert.match(sent.details, /may have been carried out/)
   assert.equal(silent.requests.length, 1)
 })
 
