@@ -16,5 +16,8 @@ export type Handle = (req: IncomingMessage, res: ServerResponse) => void
 export const createRoute = (handle: Handle): Handle => {
   const router = express.Router()
   router.use(handle)
-  return (req, res) => router(req as Request, res as Response, () => handle(req, res)) // it passes on a target that is no path
+  return (req, res) => {
+    if (req.url?.startsWith('/')) router(req as Request, res as Response, () => handle(req, res))
+    else handle(req, res) // no path: the router would have Node parse it, and Node print it
+  }
 }

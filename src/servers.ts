@@ -55,15 +55,24 @@ export const createDataServer = (given: DataServerOptions) => {
     requestTimeout: limits.requestTimeoutMs,
     connectionsCheckingInterval: CHECK_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
+    requireHostHeader: false, // Node would answer 400 itself, told and counted by nobody (the handler refuses it)
   }
   const server = tls
     ? createTlsServer({ ...options, handshakeTimeout: HANDSHAKE_MS, ...contextOf(tls) }, route)
     : createServer(options, route)
+  server.on('checkContinue', (req, res) => {
+    goOn(req, res)
+    route(req, res)
+  })
   server.on('checkExpectation', route) // Node would answer 417 itself, told and counted by nobody
   server.maxHeadersCount = 0 // the handler counts them: Node would drop those beyond it silently
   server.maxConnections = limits.connections
   server.on('drop', onConnectionRefused)
   server.setTimeout(limits.idleTimeoutMs, handler.silent)
+  server.on('connect', (_req, socket) => {
+    socket.on('error', () => {}) // Node has taken its own listeners off
+    handler.refuse(socket as Socket, 'CONNECT')
+  })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (/^(HPE|ERR_HTTP)_/.test(error.code ?? '')) handler.refuse(socket as Socket, error.code)
     else socket.destroy() // a connection that broke: there is no request to answer
@@ -93,6 +102,15 @@ export const createAdminServer = (handle: RequestListener): Server =>
     handle,
   )
 const ADMIN_MS = 10_000
+
+/** Says 100 Continue when it is this call's turn to be answered: Node says it at once, into the answer to a call before it. */
+const goOn = (req: IncomingMessage, res: ServerResponse): void => {
+  const say = () => {
+    if (!res.headersSent && !req.complete) res.writeContinue()
+  }
+  if (res.socket) say()
+  else res.once('socket', say)
+}
 
 /** For connections from now on; TLS sessions of those before cannot be taken up again. */
 export const changeCertificate = (server: Server | TlsServer, tls: TlsConfig | undefined): void => {

@@ -105,5 +105,7 @@ const SAYS_ANOTHER = new Set([
 ])
 
 /** In some reading, of this version or another. */
-const mayBeTokens = ({ odd, path }: SafeTarget): boolean =>
-  [segmentsOf(path), ...(odd ? readings(path) : [])].some(([first]) => first?.toLowerCase() === 'tokens')
+const mayBeTokens = ({ odd, path }: SafeTarget): boolean => {
+  const ways = odd ? readings(path) : [segmentsOf(path)]
+  return !ways || ways.some(([first]) => first?.toLowerCase() === 'tokens')
+}

@@ -19,6 +19,7 @@ import { type AdmissionRules, admit } from './admission.ts'
 import { mayCall, saysAnother } from './callers.ts'
 import { type BodyLimits, createExchange, type ExchangeOptions } from './exchange.ts'
 import { readHeaders, stripHeaders } from './headers.ts'
+import { endWith, isLastOne, isOver, refuseAfter } from './last-answer.ts'
 import {
   DRAINING,
   MISSING_TOKEN,
@@ -33,6 +34,7 @@ import { createOwnSender } from './own-token.ts'
 import { createSwapper } from './swap.ts'
 import { createTokensRoute } from './tokens-route.ts'
 import { refuseUnreadable, unreadableError } from './unreadable.ts'
+import { flawIn } from './well-formed.ts'
 
 export type HandlerOptions = {
   /** Of calls that name no managed seller with one of its own. */
@@ -81,8 +83,10 @@ export const createHandler = (options: HandlerOptions) => {
   let draining = false
 
   const handle = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
-    if (req.socket.writableEnded) return // it was refused, and its headers were completed all the same
+    if (isOver(req.socket)) return
     const call = begin(req, res)
+    const flaw = flawIn(req)
+    if (flaw || isLastOne(req)) endWith(res)
     if (draining) {
       res.setHeader('connection', 'close')
       return reject(res, DRAINING)
@@ -91,6 +95,7 @@ export const createHandler = (options: HandlerOptions) => {
     const tooMuch = beyond(rules.limits, req)
     if (tooMuch) return reject(res, tooMuch)
 
+    if (flaw) return reject(res, flaw)
     const method = req.method ?? ''
     const headers = readHeaders(req.headers)
     const bearer = headers.ok && headers.accessToken ? credentials.identify(headers.accessToken) : undefined
@@ -152,16 +157,20 @@ export const createHandler = (options: HandlerOptions) => {
   const answersMints = ({ serveTokensApi, policy }: Rules, { sandbox }: Endpoint, { mode }: Steering): boolean =>
     serveTokensApi && (policy.sandbox || !sandbox) && mode !== 'skip'
 
-  /** Bytes that are no request, or do not become one. */
+  /** Bytes that are no request, or do not become one. Calls that came whole before them on the connection get their answers first. */
   const refuse = (socket: Socket, code: string | undefined): void => {
-    const answering = pending.all().some((res) => res.socket === socket && (res.headersSent || res.req.complete))
-    if (!socket.writable || answering) {
-      socket.destroy()
-      return
-    }
-    const error = unreadableError(code)
-    events.unreadable(error.name)
-    refuseUnreadable(socket, error)
+    const served = pending.all().filter((res) => res.req.socket === socket)
+    const broken = served.filter((res) => !res.req.complete)
+    const whole = served.filter((res) => res.req.complete)
+    refuseAfter(socket, whole, () => {
+      if (!socket.writable || broken.some((res) => res.headersSent)) {
+        socket.destroy()
+        return
+      }
+      const error = unreadableError(code)
+      events.unreadable(error.name)
+      refuseUnreadable(socket, error, broken[0]?.req.method)
+    })
   }
 
   return {
@@ -173,8 +182,9 @@ export const createHandler = (options: HandlerOptions) => {
       const res = pending.all().find((one) => one.socket === socket)
       if (!res)
         socket.destroy() // kept alive, and not used
-      else if (res.req.complete && !res.writableNeedDrain) socket.setTimeout(socket.timeout ?? 0)
-      else refuse(socket, 'ERR_HTTP_REQUEST_TIMEOUT')
+      else if (!res.req.complete) refuse(socket, 'ERR_HTTP_REQUEST_TIMEOUT')
+      else if (res.writableNeedDrain) socket.destroy()
+      else socket.setTimeout(socket.timeout ?? 0)
     },
     /** From now on new calls are refused; those in flight go on, and their connections end with them. */
     drain: (): void => {

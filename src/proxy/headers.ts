@@ -48,9 +48,6 @@ export const readHeaders = (headers: IncomingHttpHeaders): CallerHeaders => {
   if (Array.isArray(accessToken) || /[\s,]/.test(accessToken ?? '')) {
     return { ok: false, why: `${ACCESS_TOKEN} must hold one token` }
   }
-  if (!/^(chunked)?$/i.test(headers['transfer-encoding'] ?? '')) {
-    return { ok: false, why: 'transfer-encoding must be chunked: any other coding would be lost on the way' }
-  }
   const steering: Record<string, unknown> = {}
   for (const [name, { key, read, expected }] of STEERING) {
     const value = headers[name]

@@ -4,6 +4,7 @@ import { answerOf, type OwnError } from '../sp-api/errors.ts'
 
 /** What the parser's code says: a bad request target, a header section too large or too slow, or anything else. */
 export const unreadableError = (code: string | undefined): OwnError => {
+  if (code === 'CONNECT') return { name: 'unsafe-path', message: 'The sidecar opens no tunnels.' }
   if (code === 'HPE_INVALID_URL' || code === 'HPE_INVALID_CONSTANT') {
     return { name: 'unsafe-path', message: 'The request target holds characters that a URL must not hold.' }
   }
@@ -21,8 +22,11 @@ export const unreadableError = (code: string | undefined): OwnError => {
   return { name: 'invalid-header', message: 'The request is not well-formed HTTP.' }
 }
 
-/** Writes the answer and closes. Only where no response is under way on this connection: ours would corrupt it. */
-export const refuseUnreadable = (socket: Socket, error: OwnError): void => {
+/**
+ * Writes the answer and closes. Only where no response is under way on this connection: ours would corrupt it. `method`: as far as it
+ * could be read.
+ */
+export const refuseUnreadable = (socket: Socket, error: OwnError, method?: string): void => {
   const { status, headers: own, body: errors } = answerOf(error)
   const body = JSON.stringify(errors)
   const headers = {
@@ -33,7 +37,7 @@ export const refuseUnreadable = (socket: Socket, error: OwnError): void => {
     connection: 'close',
   }
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-  socket.end(`HTTP/1.1 ${status} Refused\r\n${lines.join('')}\r\n${body}`)
+  socket.end(`HTTP/1.1 ${status} Refused\r\n${lines.join('')}\r\n${method === 'HEAD' ? '' : body}`)
   const linger = setTimeout(() => socket.destroy(), LINGER_MS) // whoever does not close, be it on purpose, would keep it
   socket.once('close', () => clearTimeout(linger))
 }

@@ -26,7 +26,9 @@ export const operationOf = (
 ): Operation | undefined => catalogue.match(method, segmentsOf(path))
 
 const recogniseOdd = (catalogue: Catalogue, method: string, target: SafeTarget): Recognition => {
-  for (const segments of readings(target.path)) {
+  const ways = readings(target.path)
+  if (!ways) return { kind: 'unsafe', why: 'it can be read in too many ways' }
+  for (const segments of ways) {
     const operation = catalogue.match(method, segments)
     if (operation) return { kind: 'unsafe', why: `it can be read in more than one way, one of them ${operation.id}` }
   }

@@ -20,8 +20,9 @@ export type Target = SafeTarget | { readonly safe: false; readonly why: string }
 const PLAIN = /^(?:\/(?!\.)[\w~!$&'()*+,=:@.-]+)+\/?$/
 const ESCAPE = /%([0-9a-f]{2})/gi
 const UNRESERVED = /[\w.~-]/
-// Beyond the plain characters, only escapes of printable ASCII other than # % / ; ? \ { } are read alike by everybody.
-const ODD = /[^\w~!$&'()*+,=:@./%-]|%(?:2[35f]|3[bf]|5c|7[bd]|[89a-f][0-9a-f])/i
+// Beyond the plain characters, only escapes of printable ASCII other than # % / ; ? \ { } are read alike by everybody; a space at the
+// end is not.
+const ODD = /[^\w~!$&'()*+,=:@./%-]|%(?:2[35f]|3[bf]|5c|7[bd]|[89a-f][0-9a-f]|20$)/i
 
 const RULES: readonly (readonly [RegExp, string])[] = [
   [/\p{Cc}/u, 'it holds a control character'],
@@ -44,48 +45,65 @@ export const parseTarget = (raw: string): Target => {
   const segments = segmentsOf(path)
   if (segments.some(isDots)) return refused('it holds a dot segment')
   if (rawPath !== '/' && segments.includes('')) return refused('it holds an empty segment')
-  if (decodings(path).length > MAX_DECODINGS) return refused('it is percent-encoded over and over')
+  if (isDecodedOften(path)) return refused('it is percent-encoded over and over')
   return { safe: true, rawPath, path, query, odd: ODD.test(path) }
 }
 
 export const segmentsOf = (path: string): readonly string[] => path.slice(1).split('/')
 
 /**
- * Every way in which another reader could split an odd path: percent-encoding decoded once more (several times),
- * cut at an encoded ? or #, encoded slashes (overlong ones too) or backslashes taken for slashes, `;parameters` dropped,
- * dot and empty segments then resolved.
+ * Every way in which other readers, one behind another, could split an odd path: whatever comes of these steps in any order and any
+ * number. Undefined where there are too many ways to tell.
  */
-export function* readings(path: string): Generator<readonly string[]> {
-  for (const text of new Set(decodings(path).flatMap((one) => [one, one.replace(/%(?:3f|23).*/i, '')]))) {
-    for (const slash of SLASHES) {
-      const segments = text.split(slash)
-      yield resolved(segments)
-      yield resolved(segments.map((segment) => segment.replace(/(?:;|%3b).*/i, '')))
-    }
+export const readings = (path: string): readonly (readonly string[])[] | undefined => {
+  const texts = new Set([path])
+  for (const text of texts) {
+    for (const step of STEPS) texts.add(step(text))
+    if (texts.size > MOST_READINGS) return undefined
   }
+  return [...texts].flatMap((text) => [resolved(segmentsOf(text)), resolved(segmentsOf(text).filter(Boolean))])
 }
+const MOST_READINGS = 100 // an honest path has some ten, and a hostile one must not cost time
 
-const SLASHES = [/\//, /\/|%2f|%c0%af/i, /\/|\\|%5c/i, /\/|\\|%2f|%c0%af|%5c/i] as const
+const STEPS: readonly ((path: string) => string)[] = [
+  (path) => (path.includes('%25') ? writeOutUnreserved(path.replaceAll('%25', '%')) : path), // decoded once more
+  (path) => writeOutUnreserved(path.replace(OVERLONG, shortened)),
+  (path) => path.replace(/%(?:3f|23).*/i, ''),
+  (path) => path.replace(/%2f/gi, '/'),
+  (path) => path.replace(/\\|%5c/gi, '/'),
+  (path) => path.replace(/(?:;|%3b)[^/]*/gi, ''), // parameters
+  (path) => path.replace(/^\/{2,}[^/]*/, ''), // a host
+  (path) => path.replace(/%20$/, ''),
+]
+
+// ASCII in two to six bytes of UTF-8 (RFC 3629 §10), which lenient decoders take for what it would be in one.
+const OVERLONG = /%(?:c[01]|(?:e0|f0%80|f8%80%80|fc%80%80%80)%8[01])%[89ab][0-9a-f]/gi
+
+const shortened = (overlong: string): string => {
+  const [high = 0, low = 0] = overlong
+    .slice(-5)
+    .split('%')
+    .map((hex) => Number.parseInt(hex, 16))
+  return `%${(((high & 1) << 6) | (low & 0x3f)).toString(16).padStart(2, '0')}`
+}
 
 // Real chains decode a path once or twice; the bound keeps a hostile one from costing time.
-const MAX_DECODINGS = 4
+const MAX_DECODINGS = 3
 
-const decodings = (path: string): readonly string[] => {
-  const texts = [path]
-  for (let text = path; text.includes('%25') && texts.length <= MAX_DECODINGS; ) {
-    text = writeOutUnreserved(text.replaceAll('%25', '%'))
-    texts.push(text)
-  }
-  return texts
+const isDecodedOften = (path: string): boolean => {
+  let text = path
+  for (let times = 0; times < MAX_DECODINGS; times += 1) text = text.replaceAll('%25', '%')
+  return text.includes('%25')
 }
 
+/** Without its dot segments; an empty one in the way is taken up as a name is (RFC 3986 §5.2.4). */
 const resolved = (segments: readonly string[]): readonly string[] => {
   const out: string[] = []
   for (const segment of segments) {
     if (segment === '..') out.pop()
-    else if (segment !== '' && segment !== '.') out.push(segment)
+    else if (segment !== '.') out.push(segment)
   }
-  return out
+  return out.filter(Boolean)
 }
 
 const writeOutUnreserved = (path: string): string =>

@@ -1,4 +1,7 @@
-/** One spelling per resource: what is refused, what passes byte for byte, what arrives in its one spelling. */
+/**
+ * One spelling per resource: what is refused, what passes byte for byte, what arrives in its one spelling. Path confusion is the attack:
+ * the proxy judges one path, and the server behind it serves another (Tsai, "Breaking Parser Logic", 2018).
+ */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
@@ -21,7 +24,7 @@ const refusedUnsafe = async ({ send }: World, start: string): Promise<void> => {
 
 /** One test for each target. */
 const refuses = (what: string, targets: readonly string[]): void => {
-  it(`refuses ${what} and forwards nothing`, async (t) => {
+  it(`path confusion by ${what}: refused, and nothing goes out`, async (t) => {
     const world = await startWorld(t)
     for (const target of targets) {
       await t.test(JSON.stringify(target), async () => {
@@ -33,6 +36,7 @@ const refuses = (what: string, targets: readonly string[]): void => {
 }
 
 describe('the sidecar', () => {
+  // Envoy CVE-2019-9901, fastify-http-proxy CVE-2021-21322, fastify-reply-from CVE-2021-21321.
   refuses('dot segments', [
     '/.',
     '/..',
@@ -54,15 +58,17 @@ describe('the sidecar', () => {
   ])
   refuses('backslashes', ['/orders\\v0\\orders', '/sellers/v1\\..\\x', '/\\', '/listings/a\\b'])
   refuses('broken percent-encoding', ['/sellers/%', '/sellers/%4', '/sellers/%zz', '/sellers/%u002f', '/sellers/%%32f'])
-  refuses('encoded control characters', [
+  // %00 ends the path for C code; %0d%0a begins a header where the path is decoded into a head.
+  refuses('encoded NUL and control characters', [
     '/sellers/%00',
     '/sellers/a%0d%0ab',
     '/sellers/%09',
     '/sellers/%1f',
     '/sellers/%7F',
   ])
+  // Envoy CVE-2021-32779.
   refuses('fragments', ['/sellers#', '/orders/v0/orders#x', '/sellers?a=1#b', '/#/orders/v0/orders'])
-  refuses('targets that are not a path', [
+  refuses('targets that are not a path, absolute form among them', [
     '*',
     'http://sellingpartnerapi-na.amazon.com/orders/v0/orders',
     'https://sellingpartnerapi-na.amazon.com/sellers/v1/account',
@@ -79,24 +85,38 @@ describe('the sidecar', () => {
     '/sellers/caf\xe9',
     '/sellers/caf\xc3\xa9',
   ])
-  refuses('whatever can be read as a restricted operation', [
+  // Envoy CVE-2021-29492.
+  refuses('encoded slashes and backslashes', [
     '/orders%2Fv0%2Forders',
     '/orders/v0/orders%2f902-1%2faddress',
     '/%2forders/v0/orders',
+    '/%2fa/orders/v0/orders',
     '/orders/v0/orders%2f',
     '/orders%5cv0%5Corders',
+    '/orders/v0/orders/902-1%2F..%2F902-2/address',
+    '/listings/2021-08-01/items/S/..%2f..%2f..%2f..%2forders%2fv0%2forders',
+  ])
+  // Apache httpd CVE-2021-42013.
+  refuses('double encoding', [
     '/orders%252Fv0/orders',
     '/orders%25252Fv0/orders',
     '/orders/v0/%256frders',
-    '/orders/v0/orders/902-1%2F..%2F902-2/address',
-    '/listings/2021-08-01/items/S/..%2f..%2f..%2f..%2forders%2fv0%2forders',
+    '/listings/x%252f%252e%252e%252f..%252forders/v0/orders',
+  ])
+  // Servlet containers drop `;…` before they match, or before they resolve dots (Envoy CVE-2026-73511, CVE-2026-73551).
+  refuses('`;` parameters', [
     '/orders/v0/orders;v=1',
     '/orders;v=1/v0/orders',
     '/orders/v0/orders/902-1;a=b/address',
     '/orders/v0/orders%3bv=1',
+    '/a/..;/orders/v0/orders',
+    '/orders/v0/orders/902-1/shipment%5c..;%5c..;%5cx',
+  ])
+  refuses('characters that a URL must not hold', [
     '/orders/v0/orders/{orderId}',
     '/orders/v0/orders/%7BorderId%7D/address',
     '/orders/v0/orders/caf%C3%A9/address',
+    '/orders/v0/orders%20',
   ])
   // A reader that decodes before it splits would find the query or the fragment here.
   refuses('an encoded question or number sign behind a restricted path', [
@@ -105,8 +125,17 @@ describe('the sidecar', () => {
     '/orders/v0/orders%23',
     '/orders/v0/orders%253F',
   ])
-  // Overlong UTF-8, which lenient decoders take for a slash.
-  refuses('an overlong slash that makes a restricted path', ['/orders%c0%afv0%C0%AForders', '/orders/v0%c0%af/orders'])
+  // A slash or a dot in more bytes than it needs, which lenient decoders take for one (IIS CVE-2000-0884, Tomcat CVE-2008-2938).
+  refuses('overlong UTF-8', [
+    '/orders%c0%afv0%C0%AForders',
+    '/orders/v0%c0%af/orders',
+    '/orders%e0%80%afv0/orders',
+    '/orders%f0%80%80%afv0/orders',
+    '/%c1%afrders/v0/orders',
+    '/x/%c0%ae%c0%ae/orders/v0/orders',
+    '/x%c1%9c..%e0%81%9corders/v0/orders',
+    '/x%c0%a52f../orders/v0/orders',
+  ])
 
   it('refuses a path percent-encoded over and over', async (t) => {
     await refusedUnsafe(await startWorld(t), `GET /sellers/%${'25'.repeat(20)}2f`)

@@ -1,147 +1,164 @@
-/** Requests that two readers could take for different ones: refused, or sent on as the one request they are. */
+/**
+ * Attacks by framing: bytes that one server on the way takes for one request, and the next for two. Each class by the name that it
+ * has in the literature, which takes the first letters of what the server in front and the one behind go by: CL Content-Length, TE
+ * Transfer-Encoding. The sidecar frames what it forwards anew, so that it is one request; what could be two, it refuses.
+ */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { exchange } from '../support/raw.ts'
-import { bodyOf, LWA, RDT, type Upstream, valuesOf } from '../support/recording-upstream.ts'
-import { readAnswer, requestText, startWorld } from '../support/wire.ts'
+import { ACCOUNT, attack, HIDDEN, requestOf, TOKEN } from '../support/attack.ts'
+import { bodyOf } from '../support/recording-upstream.ts'
+import { startWorld } from '../support/wire.ts'
 
-const ADDRESS = '/orders/v0/orders/902-1/address'
-const TOKEN = `x-amz-access-token: ${LWA}`
+const LENGTH = `Content-Length: ${HIDDEN.length}`
+const CHUNKED = 'Transfer-Encoding: chunked'
+const REFUSED = '400 invalid-header rejected;invalid-header'
 
-/** What a smuggler wants Amazon to find behind the request that the sidecar saw. */
-const INNER = `GET ${ADDRESS} HTTP/1.1\r\nHost: a\r\n${TOKEN}\r\n\r\n`
+type Framing = readonly [what: string, headers: readonly string[], body: string]
 
-const nothingArrived = ({ calls, mints }: Upstream): void => assert.deepEqual([calls, mints], [[], []])
+/** The hidden request behind the end that chunks have. */
+const behindChunks = `0\r\n\r\n${HIDDEN}`
+const behind = (...headers: string[]): Framing => [headers.join(', '), headers, behindChunks]
+const coded = (...codings: string[]): readonly Framing[] =>
+  codings.flatMap((coding) => [behind(`Transfer-Encoding: ${coding}`), behind(`Transfer-Encoding: ${coding}`, LENGTH)])
+const long = (...lengths: string[]): readonly Framing[] =>
+  lengths.map((length) => [JSON.stringify(length), [`Content-Length: ${length}`], HIDDEN])
+const sized = (...sizes: string[]): readonly Framing[] =>
+  sizes.map((size) => [JSON.stringify(size), [CHUNKED], `2\r\n{}\r\n${size}\r\n\r\n${HIDDEN}`])
+const ended = (...ends: string[]): readonly Framing[] =>
+  ends.map((end) => [JSON.stringify(end), [CHUNKED], `2\r\n{}${end}${behindChunks}`])
 
-describe('a request with two access tokens', () => {
-  const pairs: readonly [string, readonly string[]][] = [
-    ['in two headers', [TOKEN, TOKEN]],
-    ['in two headers of different case', [TOKEN, 'X-AMZ-Access-Token: Atz.sprdt|mine']],
-    ['in two headers, one of them empty', ['X-Amz-Access-Token:', TOKEN]],
-    ['joined by a comma', [`x-amz-access-token: Atz.sprdt|mine,${LWA}`]],
-    ['joined by a space', [`x-amz-access-token: Atz.sprdt|mine ${LWA}`]],
-    ['joined by a tab', [`x-amz-access-token: Atz.sprdt|mine\t${LWA}`]],
-  ]
-  for (const [what, headers] of pairs) {
-    for (const path of [ADDRESS, '/sellers/v1/account']) {
-      it(`${what} is refused on ${path}`, async (t) => {
-        const { upstream, send } = await startWorld(t)
-        const answer = await send(`GET ${path}`, headers)
-        assert.deepEqual([answer.status, answer.values('x-rdt-error')], [400, ['invalid-header']])
-        nothingArrived(upstream)
+const CLASSES: Readonly<Record<string, readonly Framing[]>> = {
+  // The front goes by the length and passes all of it on; the back goes by the chunks, and finds a request behind them
+  // (Linhart and others 2005; Kettle, "HTTP Desync Attacks", 2019). RFC 9112 §6.1.
+  'CL.TE': [behind(LENGTH, CHUNKED), behind('Content-Length: 5', CHUNKED)],
+  // The front reads chunks, one of which holds the request; the back stops where the length says, within it.
+  'TE.CL': [
+    [
+      'a length that ends within a chunk',
+      [CHUNKED, 'Content-Length: 4'],
+      `${HIDDEN.length.toString(16)}\r\n${HIDDEN}\r\n0\r\n\r\n`,
+    ],
+    behind(CHUNKED, LENGTH),
+  ],
+  // One of the two does not know the coding in its disguise and goes by the length, or by none (Kettle 2019; Node.js
+  // CVE-2020-8287, CVE-2022-32213).
+  'TE.TE': [
+    ...coded(
+      'xchunked',
+      'chunked, identity',
+      'identity',
+      'gzip, chunked',
+      'chunked, chunked',
+      '"chunked"',
+      'chunked;q=1',
+    ),
+    ...coded(',chunked', 'chunked,', '\x0bchunked', 'chunked\x0b', 'chunked\0', ''),
+    behind(CHUNKED, CHUNKED),
+    behind(CHUNKED, 'Transfer-Encoding: identity', LENGTH),
+    behind('Transfer-Encoding: identity', CHUNKED),
+    behind('Transfer-Encoding : chunked', LENGTH),
+    behind('x-a: b\r\n Transfer-Encoding: chunked', LENGTH),
+  ],
+  // Two lengths, or one that two readers make different numbers of (RFC 9112 §6.3; HAProxy CVE-2021-40346, CVE-2023-40225).
+  'CL.CL': [
+    ['two lengths', ['Content-Length: 0', LENGTH], HIDDEN],
+    ['two lengths that agree', [LENGTH, LENGTH], HIDDEN],
+    ...long(`0, ${HIDDEN.length}`, `+${HIDDEN.length}`, `-${HIDDEN.length}`, `0x${HIDDEN.length.toString(16)}`),
+    ...long(`${HIDDEN.length}.0`, `${HIDDEN.length}e0`, '', '\xa00', '18446744073709551616', `${HIDDEN.length};a`),
+  ],
+  // A number that one reader takes for no size, or for a smaller one.
+  'chunk size': sized('+0', '-1', ' 0', '0x0', 'g', '', 'fffffffffffffffff', '1_0', '0\0'),
+  // What stands behind a size is passed over up to the end of the line, which one reader finds at a bare line feed (llhttp
+  // CVE-2021-22960; Weikop, "Funky chunks", 2025).
+  'chunk extension': [
+    ...sized('0;\n', '0;a\rb', '0;a\n0'),
+    ['one that hides a size', [CHUNKED], `1;\n\r\na\r\n${behindChunks}`],
+  ],
+  // Two bytes are passed over behind a chunk, whatever they are, or a bare line feed is taken for them.
+  'chunk terminator': ended('', '\n', '\r', 'XX', '\n\n', '\r\r\n'),
+  // A trailer that ends early, or frames the message after the fact.
+  'chunk trailer': ['x: y\n', 'x', ' x: y', 'x : y', '\0: x'].map((trailer) => [
+    JSON.stringify(trailer),
+    [CHUNKED],
+    `2\r\n{}\r\n0\r\n${trailer}\r\n\r\n${HIDDEN}`,
+  ]),
+}
+
+const STARTS = [`POST ${ACCOUNT}`, `GET ${ACCOUNT}`, `DELETE ${ACCOUNT}`, 'POST /mfn/v0/shipments']
+
+for (const [name, framings] of Object.entries(CLASSES)) {
+  describe(`${name}: a request with no one end is refused, and what comes behind it is no request`, () => {
+    for (const start of STARTS) {
+      it(start, async (t) => {
+        const whole: unknown[] = []
+        const world = await startWorld(t, { answer: ({ url }, res) => void whole.push(url, res.end('{}')) })
+        for (const [what, headers, body] of framings) {
+          const { answers, smuggled, end } = await attack(world, requestOf(start, [TOKEN, ...headers], body))
+          assert.deepEqual([answers, smuggled, whole, end], [[REFUSED], [], [], 'closed'], what)
+        }
       })
     }
-  }
-})
-
-describe('a request that breaks the grammar of HTTP is refused and not forwarded', () => {
-  const lines: readonly [string, string, readonly string[]][] = [
-    ['a folded header', `GET ${ADDRESS}`, ['x-note: a', ' b', TOKEN]],
-    ['a folded token', `GET ${ADDRESS}`, ['x-amz-access-token: Atz.sprdt|mine', `\t${LWA}`]],
-    ['a NUL in a header', `GET ${ADDRESS}`, ['x-note: a\0b', TOKEN]],
-    ['a bare line feed in a header', `GET ${ADDRESS}`, [`x-note: a\n${TOKEN}`]],
-    ['a bare carriage return in a header', `GET ${ADDRESS}`, [`x-note: a\r${TOKEN}`]],
-    ['a space before a colon', `GET ${ADDRESS}`, [`x-amz-access-token : ${LWA}`]],
-    ['a header without a name', `GET ${ADDRESS}`, [`: ${LWA}`]],
-    ['a lower-case method', `get ${ADDRESS}`, [TOKEN]],
-    ['a made-up method', `FETCH ${ADDRESS}`, [TOKEN]],
-    ['a tunnel', 'CONNECT sellingpartnerapi-na.amazon.com:443', [TOKEN]],
-    ['a space in the path', `GET ${ADDRESS} x`, [TOKEN]],
-    ['HTTP/2 without TLS', 'PRI * HTTP/2.0', [TOKEN]],
-  ]
-  for (const [what, start, headers] of lines) {
-    it(what, async (t) => {
-      const { upstream, send } = await startWorld(t)
-      const { status } = await send(start, headers)
-      assert.ok(status === 400 || (status === 0 && start.startsWith('CONNECT')), `status ${status}`)
-      nothingArrived(upstream)
-    })
-  }
-})
-
-describe('a second request hidden by its framing never gets out', () => {
-  const length = `Content-Length: ${INNER.length}`
-  const chunked = 'Transfer-Encoding: chunked'
-  const framings: readonly [string, readonly string[], string][] = [
-    ['a length and chunks', [length, chunked], `0\r\n\r\n${INNER}`],
-    ['chunks and a length', [chunked, 'Content-Length: 5'], `0\r\n\r\n${INNER}`],
-    ['two lengths', ['Content-Length: 0', length], INNER],
-    ['a list of lengths', [`Content-Length: 0, ${INNER.length}`], INNER],
-    ['a signed length', [`Content-Length: +${INNER.length}`], INNER],
-    ['a hexadecimal length', [`Content-Length: 0x${INNER.length.toString(16)}`], INNER],
-    ['a misspelt coding', ['Transfer-Encoding: xchunked'], `0\r\n\r\n${INNER}`],
-    ['a coding after chunked', ['Transfer-Encoding: chunked, identity'], `0\r\n\r\n${INNER}`],
-    ['chunked twice', [chunked, chunked], `0\r\n\r\n${INNER}`],
-    ['chunked and identity in two headers', [chunked, 'Transfer-Encoding: identity', length], `0\r\n\r\n${INNER}`],
-    ['a vertical tab before chunked', ['Transfer-Encoding:\x0bchunked', length], `0\r\n\r\n${INNER}`],
-    ['a space before the colon', ['Transfer-Encoding : chunked', length], `0\r\n\r\n${INNER}`],
-    ['a chunk size with a sign', [chunked], `+0\r\n\r\n${INNER}`],
-    ['a chunk size too large for a number', [chunked], `fffffffffffffffff\r\n\r\n${INNER}`],
-    ['a chunk ended by a bare line feed', [chunked], `1;\n\r\na\r\n0\r\n\r\n${INNER}`],
-    ['a Connection that names the length', ['Connection: close, Content-Length', length], INNER],
-    ['a Connection that names the coding', ['Connection: close, Transfer-Encoding', chunked], `0\r\n\r\n${INNER}`],
-    ['no framing at all', [], INNER],
-  ]
-  for (const method of ['POST', 'GET', 'DELETE']) {
-    for (const [what, headers, body] of framings) {
-      it(`${method} with ${what}`, async (t) => {
-        const { upstream, port } = await startWorld(t)
-        const keep = headers.some((header) => header.startsWith('Connection')) ? [] : ['Connection: keep-alive']
-        await exchange(port, requestText(`${method} /sellers/v1/account`, [...keep, ...headers], body), {
-          until: /HTTP\/1\.1 [^1]/,
-        })
-        const hidden = upstream.calls.filter(({ target }) => target === ADDRESS)
-        assert.deepEqual(
-          hidden.flatMap((call) => valuesOf(call, 'x-amz-access-token')).filter((one) => one !== RDT),
-          [],
-        )
-      })
-    }
-  }
-
-  // Node's server keeps a bounded number of headers: a length among those it dropped would leave the body unframed.
-  for (const method of ['GET', 'DELETE', 'POST']) {
-    it(`${method} with its length behind thousands of headers`, async (t) => {
-      const { upstream, send } = await startWorld(t)
-      const many = Array.from({ length: 2100 }, (_, i) => `a${i}: b`)
-      await send(`${method} /sellers/v1/account`, [...many, length], INNER)
-      assert.deepEqual(
-        upstream.calls.filter(({ target }) => target === ADDRESS),
-        [],
-      )
-    })
-  }
-
-  for (const method of ['GET', 'DELETE', 'POST']) {
-    it(`${method} with a body that reads like a request: it stays one body`, async (t) => {
-      const { upstream, send } = await startWorld(t)
-      assert.equal((await send(`${method} /sellers/v1/account`, [length], INNER)).status, 200)
-      assert.deepEqual(
-        upstream.calls.map((call) => [call.target, bodyOf(call)]),
-        [['/sellers/v1/account', INNER]],
-      )
-    })
-  }
-})
-
-describe('a restricted call whose body never becomes whole is not forwarded', () => {
-  const broken: readonly [string, string, string][] = [
-    ['has a chunk of no size', 'Transfer-Encoding: chunked', '2\r\n{}\r\nzz\r\n'],
-    ['has a chunk longer than it says', 'Transfer-Encoding: chunked', '2\r\n{}}}\r\n0\r\n\r\n'],
-  ]
-  for (const [what, framing, body] of broken) {
-    it(`because it ${what}`, async (t) => {
-      const { upstream, send } = await startWorld(t)
-      assert.equal((await send('POST /mfn/v0/shipments', [framing, TOKEN], body)).status, 400)
-      nothingArrived(upstream)
-    })
-  }
-
-  it('because it is larger than may be kept', async (t) => {
-    const { upstream, port } = await startWorld(t, { env: { SIDECAR_LIMITS_BODY_BYTES: '10' } })
-    const chunks = requestText('POST /mfn/v0/shipments', ['Transfer-Encoding: chunked', TOKEN], 'b\r\n01234567890\r\n')
-    const answer = readAnswer(await exchange(port, chunks, { until: /\}$/ }))
-    assert.deepEqual([answer.status, answer.values('x-rdt-error')], [413, ['body-too-large']])
-    nothingArrived(upstream)
   })
+}
+
+// The back end takes no body for a method, or for a refusal, and reads it as the next request (Kettle, "Browser-Powered Desync
+// Attacks", 2022; Apache httpd CVE-2022-22720; with chunks: TE.0).
+describe('CL.0: a body is never the next request', () => {
+  const framings: readonly Framing[] = [
+    ['a length', [LENGTH], HIDDEN],
+    ['chunks (TE.0)', [CHUNKED], `${HIDDEN.length.toString(16)}\r\n${HIDDEN}\r\n0\r\n\r\n`],
+  ]
+  for (const [what, headers, body] of framings) {
+    for (const method of ['GET', 'HEAD', 'DELETE', 'OPTIONS', 'POST', 'PUT']) {
+      it(`of a ${method} with ${what}`, async (t) => {
+        const world = await startWorld(t)
+        const next = requestOf(`GET ${ACCOUNT}?next`)
+        const { answers, smuggled, arrived } = await attack(
+          world,
+          requestOf(`${method} ${ACCOUNT}`, headers, body),
+          next,
+        )
+        assert.deepEqual([answers, smuggled], [['200 not-restricted', '200 not-restricted'], []])
+        assert.equal(arrived.length, 2)
+      })
+
+      it(`of a ${method} with ${what} that is refused for its path`, async (t) => {
+        const world = await startWorld(t)
+        const next = requestOf(`GET ${ACCOUNT}?next`)
+        const { answers, smuggled, arrived } = await attack(world, requestOf(`${method} /a/../b`, headers, body), next)
+        assert.deepEqual([answers, smuggled], [['400 unsafe-path rejected;unsafe-path', '200 not-restricted'], []])
+        assert.equal(arrived.length, 1)
+      })
+    }
+  }
+})
+
+// A server that keeps so many headers and drops the rest loses the length among them, and with it the end of the message.
+describe('a length behind more headers than anybody counts', () => {
+  for (const method of ['GET', 'DELETE', 'POST']) {
+    it(`is not lost with a ${method}`, async (t) => {
+      const world = await startWorld(t)
+      const many = Array.from({ length: 2100 }, (_, i) => `a${i}: b`)
+      const { smuggled } = await attack(world, requestOf(`${method} ${ACCOUNT}`, [...many, LENGTH], HIDDEN))
+      assert.deepEqual(smuggled, [])
+    })
+  }
+})
+
+// What a Connection header names is dropped by the next hop: the framing must not be.
+describe('a Connection header that names the framing', () => {
+  for (const [named, headers, body] of [
+    ['Content-Length', [LENGTH], HIDDEN],
+    ['Transfer-Encoding', [CHUNKED], `${HIDDEN.length.toString(16)}\r\n${HIDDEN}\r\n0\r\n\r\n`],
+  ] as const) {
+    it(`does not take ${named} away`, async (t) => {
+      const world = await startWorld(t)
+      const start = `POST ${ACCOUNT}`
+      const { smuggled, arrived } = await attack(
+        world,
+        requestOf(start, [`Connection: keep-alive, ${named}`, ...headers], body),
+      )
+      assert.deepEqual([smuggled, arrived.map(bodyOf)], [[], [HIDDEN]])
+    })
+  }
 })

@@ -1,4 +1,4 @@
-/** No way of sending a restricted call gets it out with the caller's own token. */
+/** No way of sending a restricted call gets it out with the caller's own token. Attacks by their names: *-attacks.test.ts, smuggling.test.ts. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { exchange } from '../support/raw.ts'
@@ -9,7 +9,6 @@ const ADDRESS = '/orders/v0/orders/902-1/address'
 const SHIPMENTS = '/mfn/v0/shipments'
 const TOKEN = `x-amz-access-token: ${LWA}`
 const BODY = '{"ShipmentRequestDetails":{}}'
-const LOOK_ALIKES = ['x_amz_access_token', 'x.amz.access.token', 'X-Amz_Access-Token', 'x~amz-access|token']
 
 /** One call arrived, it carries the RDT once, and the caller's token is nowhere in it. */
 const soleSwapped = ({ calls }: Upstream): ReceivedCall => {
@@ -22,20 +21,8 @@ const soleSwapped = ({ calls }: Upstream): ReceivedCall => {
 
 describe('a restricted call leaves with the RDT and nothing else', () => {
   const ways: readonly [string, readonly string[]][] = [
-    ['its token is named by Connection', ['Connection: close, x-amz-access-token', TOKEN]],
-    [
-      'its token is named by a second Connection header',
-      ['Connection: close', 'connection: X-Amz-Access-Token', TOKEN],
-    ],
-    ['Connection names Host and the framing', ['Connection: close, Host, Content-Length, Transfer-Encoding', TOKEN]],
-    ['Connection names nonsense', ['Connection: close,,__proto__, ,constructor', TOKEN]],
     ['the header is in capitals', [TOKEN.toUpperCase().replace(/: .*/, `: ${LWA}`)]],
     ['white space surrounds the token', [`x-amz-access-token:\t ${LWA} \t`]],
-    ['look-alikes come along', [TOKEN, ...LOOK_ALIKES.map((name) => `${name}: ${LWA}`)]],
-    ['look-alikes come first', [...LOOK_ALIKES.map((name) => `${name}: ${LWA}`), TOKEN]],
-    ['it asks for a WebSocket', ['Connection: Upgrade, close', 'Upgrade: websocket', 'Sec-WebSocket-Key: eA==', TOKEN]],
-    ['it asks for HTTP/2', ['Connection: Upgrade, HTTP2-Settings, close', 'Upgrade: h2c', 'HTTP2-Settings: AA', TOKEN]],
-    ['it has a second Host', ['Host: sellingpartnerapi-na.amazon.com', TOKEN]],
   ]
   for (const [what, headers] of ways) {
     it(`when ${what}`, async (t) => {
@@ -48,7 +35,7 @@ describe('a restricted call leaves with the RDT and nothing else', () => {
     })
   }
 
-  for (const start of [`GET ${ADDRESS} HTTP/1.0`, `GET ${ADDRESS} HTTP/0.9`, `GET ${ADDRESS}/`, `GET ${ADDRESS}?a=1`]) {
+  for (const start of [`GET ${ADDRESS} HTTP/1.0`, `GET ${ADDRESS}/`, `GET ${ADDRESS}?a=1`]) {
     it(`when it is sent as ${start}`, async (t) => {
       const { upstream, send } = await startWorld(t)
       assert.equal((await send(start, [TOKEN])).status, 200)
@@ -104,29 +91,6 @@ describe('a restricted call leaves with the RDT and nothing else', () => {
 })
 
 describe('steering headers', () => {
-  for (const name of ['x_rdt_mode', 'x.rdt.mode', 'X-RDT_mode', 'x-rdt.mode', 'x!rdt!mode']) {
-    it(`are not ${name}, which is neither honoured nor forwarded`, async (t) => {
-      const { upstream, send } = await startWorld(t)
-      const answer = await send(`GET ${ADDRESS}`, [`${name}: skip`, TOKEN])
-      assert.deepEqual(answer.values('x-rdt-verdict'), ['minted'])
-      assert.deepEqual(
-        namesOf(soleSwapped(upstream)).filter((sent) => sent.includes('mode')),
-        [],
-      )
-    })
-  }
-
-  it('still count, and are still removed, when Connection names them', async (t) => {
-    const { upstream, send } = await startWorld(t)
-    const headers = ['Connection: close, x-rdt-data-elements', 'x-rdt-data-elements: none', TOKEN]
-    await send('GET /orders/v0/orders', headers)
-    assert.deepEqual(JSON.parse(upstream.mints[0] ?? '').restrictedResources[0].dataElements, [])
-    assert.deepEqual(
-      namesOf(soleSwapped(upstream)).filter((name) => name.includes('rdt')),
-      [],
-    )
-  })
-
   for (const path of [ADDRESS, '/sellers/v1/account']) {
     it(`and look-alikes of any kind do not reach Amazon on ${path}`, async (t) => {
       const { upstream, send } = await startWorld(t)

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { test } from 'node:test'
+import { serving } from '../support/cli.ts'
+import { after, until } from '../support/many.ts'
 import { startPair } from '../support/pair.ts'
 import { exchange, rawUpstream } from '../support/raw.ts'
 import { readAnswer, requestText, startWorld } from '../support/wire.ts'
@@ -36,8 +38,9 @@ test('what is not HTTP at all is told so', async (t) => {
   assert.deepEqual([answer.status, answer.values('x-rdt-error')], [400, ['invalid-header']])
 })
 
-test('garbage behind a pipelined call does not get between the call and its answer', async (t) => {
-  const upstream = await rawUpstream(t, () => {})
+test('garbage behind a call in flight does not get between the call and its answer, and is answered after it', async (t) => {
+  const sockets: Socket[] = []
+  const upstream = await rawUpstream(t, (_, socket) => void sockets.push(socket))
   const pair = await startPair(t, { endpoint: upstream.url })
   const socket = connect(pair.port, '127.0.0.1')
   let received = ''
@@ -46,8 +49,32 @@ test('garbage behind a pipelined call does not get between the call and its answ
   })
   const closed = new Promise((resolve) => socket.on('close', resolve).on('error', () => {}))
   socket.write(requestText('GET /sellers/v1/x HTTP/1.1', ['Connection: keep-alive']))
-  while (upstream.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 5))
-  socket.write('GARBAGE\r\n\r\n')
-  await closed
+  await until(() => sockets.length === 1)
+  for (const garbage of ['GARBAGE\r\n\r\n', 'MORE', requestText('GET /sellers/v1/y HTTP/1.1')]) {
+    socket.write(garbage)
+    await after(20)
+  }
   assert.equal(received, '')
+  sockets[0]?.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}')
+  await closed
+  assert.match(received, /^HTTP\/1\.1 200 OK\r\n.*\r\n\r\n\{\}HTTP\/1\.1 400 Refused\r\n.*x-rdt-error: invalid-header/s)
+  assert.equal(received.match(/HTTP\/1\.1/g)?.length, 2)
+  assert.equal(sockets.length, 1)
+  assert.equal(await rejections(pair.admin, 'invalid-header'), '1')
+})
+
+test('a HEAD whose body cannot be read is refused without a body', async (t) => {
+  const { port } = await startWorld(t)
+  const bytes = requestText('HEAD /sellers/v1/x', ['Connection: keep-alive', 'Transfer-Encoding: chunked'], 'zz\r\n')
+  assert.match(await exchange(port, bytes), /^HTTP\/1\.1 400 Refused\r\n.*\r\n\r\n$/s)
+})
+
+test('a target that is no path is not printed by Node, whatever it holds', async (t) => {
+  const { base, err } = await serving(t, { SIDECAR_ENDPOINT: 'http://127.0.0.1:1' })
+  const bytes = requestText('GET http://127.0.0.1:1http://private/orders')
+  assert.match(
+    await exchange(Number(new URL(base).port), bytes),
+    /^HTTP\/1\.1 400 [^\r]*\r\nx-rdt-verdict: rejected;unsafe-path/,
+  )
+  assert.equal(err(), '')
 })

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createCatalogue, overlap } from '../../src/sp-api/operations.ts'
 import { recognise } from '../../src/sp-api/recognise.ts'
-import { fill, modelOperations, shippedCatalogue, shippedOperations } from '../support/catalogue.ts'
+import { fill, shippedCatalogue, shippedOperations } from '../support/catalogue.ts'
+import { modelOperations } from '../support/models.ts'
 
 // The model file a row's id prefix stands for: the two sides were written apart and meet here.
 const MODELS: Readonly<Record<string, string>> = {

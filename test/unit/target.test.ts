@@ -50,6 +50,21 @@ const UNSAFE: Readonly<Record<string, readonly string[]>> = {
     '/orders/v0/orders/%C0%AF',
     '/orders/v0/orders/\u00e9',
   ],
+  'overlong UTF-8 of any length': [
+    '/orders%e0%80%afv0/orders',
+    '/orders/v0%f0%80%80%aforders',
+    '/orders/v0%f8%80%80%80%aforders',
+    '/orders/v0%fc%80%80%80%80%aforders',
+    '/o%c1%b2ders;/v0/orders%c0%af1',
+    '/x/%c0%ae%e0%80%ae/orders/v0/orders',
+    '/orders%c0%a52fv0/orders',
+  ],
+  'one reader behind another': [
+    '/x%5c..;%5corders/v0/orders',
+    '/;a%2f%2fb/orders/v0/orders',
+    '/%5C%2fa/orders/v0/orders',
+  ],
+  'a space at the end': [`${ORDER}%20`, '/orders/v0/orders%20%20/'],
   'encoding over and over': [`/a%${'25'.repeat(5)}2Fb`],
 }
 for (const [what, targets] of Object.entries(UNSAFE)) {
@@ -89,8 +104,14 @@ test('one spelling per resource: trailing slash dropped, unreserved characters w
 })
 
 test('a hostile path has a bounded number of readings', () => {
-  for (const tail of ['%25'.repeat(20_000), '%252F'.repeat(12_000), '%2f;'.repeat(8000), '%25252525'.repeat(9)]) {
-    assert.ok([...readings(`/orders/v0/orders/${tail}`)].length <= 40)
+  for (const tail of [
+    '%25'.repeat(20_000),
+    '%252F'.repeat(12_000),
+    '%2f;'.repeat(8000),
+    '%25252525'.repeat(9),
+    '%c0%af;%5C%25%20'.repeat(900),
+  ]) {
+    assert.ok((readings(`/orders/v0/orders/${tail}`) ?? []).length <= 200)
   }
 })
 
