@@ -1,5 +1,7 @@
 /** A fault of the store, tried under load: what callers get of it, within which time, and how long after its end the store is used again. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import type { TestContext } from 'node:test'
 import type { Fleet } from './fleet.ts'
 import { after, many, until } from './many.ts'
@@ -77,8 +79,10 @@ const tryFault = async (fleet: Fleet, fault: StoreFault): Promise<string> => {
   try {
     await load.goesOn()
     await fault.begin()
-    if (!fault.mayPassUnnoticed) await until(async () => (await unreachable()) === 1)
+    const noticed = () => fault.mayPassUnnoticed || until(async () => (await unreachable()) === 1)
+    await noticed()
     await load.goesOn()
+    await noticed() // it lasts
     assert.equal(await fleet.ready(0), 200)
     await fault.end()
     const endedAt = performance.now()
@@ -102,15 +106,22 @@ const tryFault = async (fleet: Fleet, fault: StoreFault): Promise<string> => {
     const minted = resourcesOf(since.filter(({ kind }) => kind === 'mint')).flat()
     assert.equal(minted.length, load.calls.length)
     assert.equal(new Set(minted).size, minted.length, 'each RDT was asked for once')
-    return `${load.calls.length} calls, the longest ${Math.round(longestMs)} ms; in use again after ${Math.round(recoveredMs)} ms`
+    const posts = load.calls.filter(({ method }) => method === 'POST')
+    const [longest, recovered] = [longestMs, recoveredMs].map((ms) => `${(ms / 1000).toFixed(2)} s`)
+    return `| ${load.calls.length}, ${posts.length} | ${longest} | ${recovered} | 0 |`
   } finally {
     await load.stop()
   }
 }
 
-/** One after the other, at one fleet. */
+const PAGE = readFileSync(path.join(import.meta.dirname, '../../docs/reliability.md'), 'utf8')
+
+/** One after the other, at one fleet; prints each one's row of docs/reliability.md. */
 export const tryFaults = async (t: TestContext, fleet: Fleet, faults: readonly StoreFault[]): Promise<void> => {
   await ampleAmazon(fleet)
   for (const fault of faults)
-    await t.test(fault.what, async (each) => each.diagnostic(`${fault.what}: ${await tryFault(fleet, fault)}`))
+    await t.test(fault.what, async (each) => {
+      each.diagnostic(`| ${fault.what} ${await tryFault(fleet, fault)}`)
+      assert.ok(PAGE.includes(`\n| ${fault.what} |`), 'the page has a row for it')
+    })
 }
