@@ -68,7 +68,6 @@ export const createExchange = ({ upstream, events, bodyLimits, now }: ExchangeOp
     res.once('close', () => {
       ended()
       kept -= call.keptBytes
-
       events.callEnded(call, res.statusCode, !res.writableFinished && !call.failed)
     })
     return call
@@ -118,15 +117,22 @@ export const createExchange = ({ upstream, events, bodyLimits, now }: ExchangeOp
     if (!hasBody(req)) return { body: undefined }
     const arrivedAt = now()
     const limits = bodyLimits()
-    const body = await keepBody(req, limits.bodyBytes, (bytes) => keep(res, bytes) <= limits.keptBytes)
+    const hasRoom = (bytes: number) => !res.destroyed && keep(res, bytes) <= limits.keptBytes
+    const body = await keepBody(req, limits.bodyBytes, hasRoom)
+    if (res.destroyed) return undefined
     callOf(res).waitedMs = now() - arrivedAt
     if (body === 'too large') reject(res, bodyTooLarge(limits.bodyBytes))
     if (body === 'no room') reject(res, TOO_MUCH_KEPT)
     return typeof body === 'string' ? undefined : { body }
   }
+  /** Ends what is done for a call whose caller was refused on the connection itself, also where it sends the rest of it after all. */
+  const abandon = (res: ServerResponse): void => {
+    res.destroyed = true
+    res.emit('close')
+  }
+
   /** Counts what is kept until the call's end; returns what all calls keep. */
   const keep = (res: ServerResponse, bytes: number): number => {
-    if (res.destroyed) return kept // its end is over
     callOf(res).keptBytes += bytes
     kept += bytes
     return kept
@@ -153,6 +159,20 @@ export const createExchange = ({ upstream, events, bodyLimits, now }: ExchangeOp
     for (const forwarder of forwarders.values()) forwarder.close()
   }
 
-  return { begin, callOf, tell, showVerdict, refused, reject, fail, receive, accessFor, forward, pending, close }
+  return {
+    begin,
+    callOf,
+    tell,
+    showVerdict,
+    refused,
+    reject,
+    fail,
+    abandon,
+    receive,
+    accessFor,
+    forward,
+    pending,
+    close,
+  }
 }
 export type Exchange = ReturnType<typeof createExchange>

@@ -53,7 +53,7 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
     const abort = new AbortController()
     handledOf(req).patience = setTimeout(() => {
       abort.abort()
-      if (!res.destroyed) fail(req, res, { code: NO_CONNECTION })
+      fail(req, res, { code: NO_CONNECTION })
     }, options.connectTimeoutMs)
     return { signal: abort.signal }
   }
@@ -67,10 +67,10 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
     res.writeHead(statusCode, reason, headers)
   }
 
-  /** Told once: what breaks a connection is an error of the request and of its answer. */
+  /** Told once, of a call that has not ended: what breaks a connection is an error of the request and of its answer. */
   const fail = (req: Request, res: ServerResponse, error: unknown): void => {
     const handled = handledOf(req)
-    if (handled.failed) return
+    if (handled.failed || res.destroyed) return
     handled.failed = true
     options.onFailure(res, ...failureOf(error))
   }

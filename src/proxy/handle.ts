@@ -162,6 +162,7 @@ export const createHandler = (options: HandlerOptions) => {
     const served = pending.all().filter((res) => res.req.socket === socket)
     const broken = served.filter((res) => !res.req.complete)
     const whole = served.filter((res) => res.req.complete)
+    for (const res of broken) exchange.abandon(res)
     refuseAfter(socket, whole, () => {
       if (!socket.writable || broken.some((res) => res.headersSent)) {
         socket.destroy()

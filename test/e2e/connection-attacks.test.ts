@@ -195,7 +195,12 @@ describe('early close', () => {
           else req.resume()
         },
       })
-      const [broken] = (await attack(world, requestOf(`POST ${ACCOUNT}`, [framing], body))).arrived
+      const socket = connect(world.port, '127.0.0.1').on('error', () => {})
+      t.after(() => socket.destroy())
+      socket.write(requestOf(`POST ${ACCOUNT}`, [framing], body))
+      await until(() => world.upstream.calls.length === 1)
+      const [broken] = world.upstream.calls.splice(0)
+      socket.end()
       const { answers, arrived } = await attack(world, requestOf(`GET ${ACCOUNT}?next`))
       await until(() => ends.includes('broken'))
       assert.deepEqual(

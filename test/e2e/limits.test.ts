@@ -8,6 +8,7 @@ import { answerTo, open } from '../support/http-client.ts'
 import { after, many, until } from '../support/many.ts'
 import { metric } from '../support/metric.ts'
 import { firstErrorOf } from '../support/pair.ts'
+import type { UpstreamOptions } from '../support/recording-upstream.ts'
 import { readAnswer, requestText, startWorld } from '../support/wire.ts'
 
 const OPEN = '/sellers/v1/marketplaceParticipations'
@@ -173,6 +174,28 @@ describe('silence in the middle of a call, beyond limits.idleTimeoutMs', () => {
     await caller.closed
     expectRefusal(caller.received, 408, 'invalid-header', /did not arrive in time/)
   })
+
+  for (const [what, path] of [
+    ['kept', SHIPMENTS],
+    ['streamed', '/feeds/x'],
+  ] as const)
+    it(`is the end of a call whose body is ${what}: the rest of it, sent after the 408, is not carried out`, async (t) => {
+      let whole = 0
+      const answer: UpstreamOptions['answer'] = (_req, res) => {
+        whole += 1
+        res.end()
+      }
+      const { pair, port, upstream } = await startWorld(t, { env: SHORT, answer })
+      const caller = await dial(t, port, true)
+      const headers = ['Content-Length: 10', 'x-amz-access-token: Atza|t', 'Connection: keep-alive']
+      caller.socket.write(requestText(`POST ${path}`, headers, 'half'))
+      await until(() => caller.received !== '')
+      assert.equal(await metric(pair, 'rdt_http_requests_in_flight'), 0)
+      caller.socket.write('whole!')
+      await until(async () => (await metric(pair, 'rdt_connections')) === 0)
+      expectRefusal(caller.received, 408, 'invalid-header', /did not arrive in time/)
+      assert.deepEqual([whole, upstream.mints], [0, []])
+    })
 
   it('of a caller that takes nothing of its answer is cut', async (t) => {
     const endless = Buffer.alloc(64 * 1024 * 1024) // more than the buffers on the way hold
