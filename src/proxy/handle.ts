@@ -184,7 +184,7 @@ export const createHandler = (options: HandlerOptions) => {
       if (!res)
         socket.destroy() // kept alive, and not used
       else if (!res.req.complete) refuse(socket, 'ERR_HTTP_REQUEST_TIMEOUT')
-      else if (res.writableNeedDrain) socket.destroy()
+      else if (res.writableLength > 0) socket.destroy()
       else socket.setTimeout(socket.timeout ?? 0)
     },
     /** From now on new calls are refused; those in flight go on, and their connections end with them. */

@@ -1,44 +1,16 @@
 /** What a caller may take: of each a little more is refused with the name of the limit, and others are served meanwhile. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
-import { describe, it, type TestContext, test } from 'node:test'
+import { describe, it, test } from 'node:test'
 import { lwaToken, serving, simulating } from '../support/cli.ts'
+import { dial, expectRefusal, trickle } from '../support/dial.ts'
 import { answerTo, open } from '../support/http-client.ts'
-import { after, many, until } from '../support/many.ts'
+import { many, until } from '../support/many.ts'
 import { metric } from '../support/metric.ts'
 import { firstErrorOf } from '../support/pair.ts'
-import type { UpstreamOptions } from '../support/recording-upstream.ts'
 import { readAnswer, requestText, startWorld } from '../support/wire.ts'
 
 const OPEN = '/sellers/v1/marketplaceParticipations'
 const SHIPMENTS = '/mfn/v0/shipments' // POST: restricted, so that its body is kept
-
-/** A connection and what came on it so far. */
-const dial = async (t: TestContext, port: number, allowHalfOpen = false) => {
-  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen }).on('error', () => {})
-  t.after(() => socket.destroy())
-  const dialled = {
-    socket,
-    received: '',
-    closed: new Promise<void>((resolve) => socket.once('close', () => resolve())),
-  }
-  socket.on('data', (chunk) => {
-    dialled.received += chunk.toString('latin1')
-  })
-  await once(socket, 'connect')
-  return dialled
-}
-/** A byte now and then, for as long as there is somebody to take it. */
-const trickle = (t: TestContext, socket: Socket, byte: string, ms: number): void => {
-  const timer = setInterval(() => socket.writable && socket.write(byte), ms)
-  t.after(() => clearInterval(timer))
-}
-const expectRefusal = (text: string, status: number, name: string, limit: RegExp): void => {
-  const { status: got, values, body } = readAnswer(text)
-  assert.deepEqual([got, values('x-rdt-error'), values('x-rdt-verdict')], [status, [name], [`rejected;${name}`]])
-  assert.match(body, limit)
-}
 
 describe('of one request', () => {
   const lines = (count: number): string[] => Array.from({ length: count }, (_, i) => `x-${i}: 1`)
@@ -161,70 +133,6 @@ describe('a caller too slow', () => {
     trickle(t, caller.socket, 'x', 100)
     await caller.closed
     assert.equal(readAnswer(caller.received).status, 200)
-  })
-})
-
-describe('silence in the middle of a call, beyond limits.idleTimeoutMs', () => {
-  const SHORT = { SIDECAR_LIMITS_IDLE_TIMEOUT_MS: '300' }
-
-  it('of a caller that owes its body is answered 408', async (t) => {
-    const { port } = await startWorld(t, { env: SHORT })
-    const caller = await dial(t, port)
-    caller.socket.write(requestText('POST /feeds/x', ['Content-Length: 10'], 'half'))
-    await caller.closed
-    expectRefusal(caller.received, 408, 'invalid-header', /did not arrive in time/)
-  })
-
-  for (const [what, path] of [
-    ['kept', SHIPMENTS],
-    ['streamed', '/feeds/x'],
-  ] as const)
-    it(`is the end of a call whose body is ${what}: the rest of it, sent after the 408, is not carried out`, async (t) => {
-      let whole = 0
-      const answer: UpstreamOptions['answer'] = (_req, res) => {
-        whole += 1
-        res.end()
-      }
-      const { pair, port, upstream } = await startWorld(t, { env: SHORT, answer })
-      const caller = await dial(t, port, true)
-      const headers = ['Content-Length: 10', 'x-amz-access-token: Atza|t', 'Connection: keep-alive']
-      caller.socket.write(requestText(`POST ${path}`, headers, 'half'))
-      await until(() => caller.received !== '')
-      assert.equal(await metric(pair, 'rdt_http_requests_in_flight'), 0)
-      caller.socket.write('whole!')
-      await until(async () => (await metric(pair, 'rdt_connections')) === 0)
-      expectRefusal(caller.received, 408, 'invalid-header', /did not arrive in time/)
-      assert.deepEqual([whole, upstream.mints], [0, []])
-    })
-
-  it('of a caller that takes nothing of its answer is cut', async (t) => {
-    const endless = Buffer.alloc(64 * 1024 * 1024) // more than the buffers on the way hold
-    const { pair, port } = await startWorld(t, { env: SHORT, answer: (_req, res) => void res.end(endless) })
-    const caller = await dial(t, port)
-    caller.socket.pause()
-    caller.socket.write(requestText(`GET ${OPEN}`, ['Connection: keep-alive']))
-    await until(async () => (await metric(pair, 'rdt_http_client_aborts_total')) === 1)
-    assert.equal(await metric(pair, 'rdt_http_requests_in_flight'), 0)
-  })
-
-  it('of Amazon, or while a mint is waited for, is none of the caller', async (t) => {
-    const { port } = await startWorld(t, {
-      env: SHORT,
-      answer: (_req, res) => void setTimeout(() => res.end('late'), 1500),
-    })
-    const caller = await dial(t, port)
-    caller.socket.write(requestText(`GET ${OPEN}`))
-    await caller.closed
-    assert.deepEqual([readAnswer(caller.received).status, readAnswer(caller.received).body], [200, 'late'])
-  })
-
-  it('of a connection between two calls is the end of it, with nothing said', async (t) => {
-    const { pair, port } = await startWorld(t, { env: SHORT })
-    const caller = await dial(t, port)
-    caller.socket.write(requestText(`GET ${OPEN}`, ['Connection: keep-alive']))
-    await until(() => caller.received.includes('\r\n\r\n'))
-    await after(1000)
-    assert.equal(await metric(pair, 'rdt_connections'), 1) // the pools of callers keep it for longer than that
   })
 })
 
