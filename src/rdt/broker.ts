@@ -1,10 +1,11 @@
 /**
  * The one door to RDTs: cached and renewed in the background while in use, refused as Amazon refused before, or minted once for
  * all who wait. Promises: a caller waits no longer than `maxWaitMs`; one who leaves fails nobody else; eviction never touches a
- * mint in flight; a renewal that fails is felt only when the old RDT ends.
+ * mint in flight; a renewal that fails is felt only when the old RDT ends, unless Amazon refuses a caller's access token itself:
+ * then nothing that was had by it is used any more, nor is it an hour after the first RDT that was (standing.ts).
  */
 import { MOST_PATH } from '../sp-api/operations.ts'
-import type { Entry, Rdt, TokenCache } from './cache.ts'
+import type { Entry, Eviction, Rdt, TokenCache } from './cache.ts'
 import type { MintResult } from './desk.ts'
 import type { Circumstances, Fleet } from './fleet.ts'
 import type { Minter, Order, Progress, Trigger } from './minter.ts'
@@ -12,6 +13,7 @@ import { asksFor, credentialIn, keyOf, type Need, servedBy, without } from './ne
 import { refusedElements } from './refusal.ts'
 import type { Question, Refusals } from './refusals.ts'
 import { backoffMs, patienceMs } from './renewal.ts'
+import { createStandings } from './standing.ts'
 
 export type RdtResult =
   | {
@@ -46,6 +48,8 @@ export type BrokerOptions = {
   readonly random: () => number
 }
 
+type Minted = Extract<MintResult, { kind: 'minted' }>
+
 type Flight = {
   readonly result: Promise<MintResult>
   readonly renews: boolean
@@ -60,9 +64,11 @@ type Flight = {
 export const createBroker = (options: BrokerOptions) => {
   const { cache, refusals, minter, fleet, onLookup, maxWaitMs, now } = options
   const flights = new Map<string, Flight>()
+  const standings = createStandings(now)
   let closed = false
 
   const start = (key: string, question: Question, trigger: Trigger, renewing?: Entry): Flight => {
+    const { credential } = question
     const current = () => renewing !== undefined && !closed && cache.get(key) === renewing
     const order: Order = {
       ...question,
@@ -80,11 +86,14 @@ export const createBroker = (options: BrokerOptions) => {
       renewed: renewing?.rdt.token,
       leastLifeMs: renewing ? renewing.usableUntil - now() : 0,
       stale: () => flight.stale === true,
+      granted: () => standings.granted(credential),
+      lost: () => standings.lost(credential),
     }
     const mint = async (): Promise<MintResult> => {
       try {
         const result = await (fleet ? fleet.once(order, circumstances, ask) : ask())
-        if (result.kind === 'minted' && !flight.stale) keep(question, result.rdt)
+        if (result.kind === 'minted' && !flight.stale) keep(question, result)
+        else if (result.kind === 'refused' && standings.refused(credential, result)) drop(credential.id, 'rejected')
         return result
       } finally {
         if (flights.get(key) === flight) flights.delete(key)
@@ -98,9 +107,16 @@ export const createBroker = (options: BrokerOptions) => {
     return flight
   }
 
-  const keep = ({ origin, credential, need }: Question, rdt: Rdt): void => {
+  const keep = ({ origin, credential, need }: Question, { rdt, elsewhere }: Minted): void => {
+    const until = elsewhere
+      ? standings.grantedElsewhere(credential, elsewhere.usableUntil)
+      : standings.granted(credential)
     if (need.resources.some(({ path }) => path.length > MOST_PATH)) return
-    for (const served of servedBy(need)) cache.set(keyOf(origin, credential.id, served), rdt)
+    for (const served of servedBy(need)) cache.set(keyOf(origin, credential.id, served), rdt, until)
+  }
+
+  const drop = (credentialId: string, reason: Eviction): void => {
+    cache.flush((key) => credentialIn(key) === credentialId, reason)
   }
 
   const renew = async (key: string, question: Question, entry: Entry): Promise<void> => {
@@ -202,9 +218,8 @@ export const createBroker = (options: BrokerOptions) => {
     },
     /** The credential now speaks for somebody else, perhaps: nothing that was asked for before serves a call that comes after. */
     disown: (credentialId: string): void => {
-      const matches = (key: string) => credentialIn(key) === credentialId
-      outdate(matches)
-      cache.flush(matches)
+      outdate((key) => credentialIn(key) === credentialId)
+      drop(credentialId, 'flushed')
     },
     /** From now on nothing is renewed. */
     close: (): void => {

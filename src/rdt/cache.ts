@@ -18,14 +18,14 @@ export type Rdt = {
 /** An RDT under one key. */
 export type Entry = {
   readonly rdt: Rdt
-  /** No later use: expiry less the margin. */
+  /** No later use: expiry less the margin, or earlier where it is kept for less long. */
   readonly usableUntil: number
   /** Moved on by a renewal that failed. */
   refreshAt: number
   failedRefreshes: number
 }
 
-/** `rejected`: Amazon no longer took it. `flushed`: an operator's wish. */
+/** `rejected`: Amazon no longer took it, or the access token that it was had by. `flushed`: an operator's wish. */
 export type Eviction = 'capacity' | 'expired' | 'rejected' | 'flushed'
 
 export type CacheOptions = {
@@ -48,10 +48,11 @@ export const createTokenCache = ({ maxEntries, expiryMarginMs, now, onEviction }
   }
   return {
     get: (key: string): Entry | undefined => entries.get(key),
-    set: (key: string, rdt: Rdt): void => {
+    /** `until`: not to be used later, whatever its life. */
+    set: (key: string, rdt: Rdt, until = Number.POSITIVE_INFINITY): void => {
       const { expiresAt, refreshAt = Number.POSITIVE_INFINITY } = rdt
       if (expiresAt === undefined) return
-      const usableUntil = expiresAt - expiryMarginMs
+      const usableUntil = Math.min(expiresAt - expiryMarginMs, until)
       entries.set(key, { rdt, usableUntil, refreshAt, failedRefreshes: 0 }, usableUntil - now())
       if (rdt.resources > 1) keysOf.set(rdt, [...(keysOf.get(rdt) ?? []), key])
     },
@@ -62,9 +63,9 @@ export const createTokenCache = ({ maxEntries, expiryMarginMs, now, onEviction }
       for (const shared of keysOf.get(rdt) ?? [key]) if (entries.get(shared)?.rdt === rdt) drop(shared, 'rejected')
     },
     /** Drops what is held under the keys that match; returns how many. */
-    flush: (matches: (key: string) => boolean): number => {
+    flush: (matches: (key: string) => boolean, reason: Eviction = 'flushed'): number => {
       const keys = entries.keys().filter(matches)
-      for (const key of keys) drop(key, 'flushed')
+      for (const key of keys) drop(key, reason)
       return keys.length
     },
     size: (): number => entries.size(),

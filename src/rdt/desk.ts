@@ -16,9 +16,11 @@ import { createSettler, type InTurn, retryAfterS, UNWANTED } from './settle.ts'
 import type { MintAnswer } from './tokens-api.ts'
 
 type Minted = { readonly kind: 'minted'; readonly rdt: Rdt; readonly ratePerSecond?: number | undefined }
+/** `usableUntil`: as it is there, on our clock in milliseconds. */
+type Elsewhere = { readonly usableUntil: number | undefined }
 export type MintResult =
   /** `elsewhere`: by another replica. */
-  | (Minted & { readonly elsewhere?: true })
+  | (Minted & { readonly elsewhere?: Elsewhere })
   | Refused
   /** `retryAfterS`: seconds until it is worth asking again. */
   | { readonly kind: 'throttled'; readonly retryAfterS: number }

@@ -19,6 +19,10 @@ export type Circumstances = {
   readonly leastLifeMs: number
   /** It must not be told: what was asked for is not what would be asked for now. */
   readonly stale: () => boolean
+  /** Amazon has granted what was asked for. Until when that is used, on our clock in milliseconds; Infinity: as long as it lives. */
+  readonly granted: () => number
+  /** Nothing that others have will do: Amazon refuses the credential since. */
+  readonly lost: () => boolean
 }
 
 /** One usage plan that replicas draw on together. */

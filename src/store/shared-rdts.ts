@@ -48,7 +48,7 @@ const ELSEWHERE = { failed: 'the replica that asks for it has not been answered 
 
 type ClaimAnswer = readonly (string | number)[]
 type Claim =
-  | { readonly kind: 'rdt'; readonly rdt: Rdt }
+  | { readonly kind: 'rdt'; readonly rdt: Rdt; readonly usableUntil: number | undefined }
   | { readonly kind: 'refused'; readonly refusal: Refused; readonly lifeMs: number }
   | { readonly kind: 'held' }
   | { readonly kind: 'won'; readonly lock: Lock }
@@ -79,7 +79,7 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
       }
       switch (claim.kind) {
         case 'rdt':
-          return { kind: 'minted', rdt: claim.rdt, elsewhere: true }
+          return { kind: 'minted', rdt: claim.rdt, elsewhere: { usableUntil: claim.usableUntil } }
         case 'refused':
           if (!circumstances.stale()) refusals.remember(order, claim.refusal, claim.lifeMs)
           return claim.refusal
@@ -115,7 +115,7 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
   const claimFor = async (
     order: Order,
     who: string,
-    { leastLifeMs, renewed }: Circumstances,
+    { leastLifeMs, renewed, lost }: Circumstances,
     newerThan: string,
   ): Promise<Claim | { readonly kind: 'alone' }> => {
     const { names, open } = sealer()
@@ -154,11 +154,14 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
         const leftMs = Math.min(lifeMs, lifeOf(value as Refused) - ageMs)
         return leftMs > 0 ? { kind, refusal: value as Refused, lifeMs: leftMs } : { kind: 'unfit', since }
       }
-      const leftMs = Math.min(lifeMs, (value as Kept).lifeMs - ageMs)
+      const { lifeMs: wholeMs, usableMs } = value as Kept
+      const leftMs = Math.min(lifeMs, wholeMs - ageMs)
       const rdt = rdtIn(value as Kept, sentAt, leftMs)
+      const usableUntil = usableMs === undefined ? undefined : sentAt + usableMs - ageMs
+      const over = lost() || (usableUntil !== undefined && usableUntil <= now())
       const opensMore = order.need.exact && rdt.resources !== order.need.resources.length
-      const unfit = leftMs <= least || opensMore || rdt.token === renewed || rejected.get(rdt.token)
-      return unfit ? { kind: 'unfit', since } : { kind: 'rdt', rdt }
+      const unfit = over || leftMs <= least || opensMore || rdt.token === renewed || rejected.get(rdt.token)
+      return unfit ? { kind: 'unfit', since } : { kind: 'rdt', rdt, usableUntil }
     }
     const readAndTold = (answer: unknown) => {
       const result = read(answer)
@@ -186,7 +189,7 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
     order: Order,
     who: string,
     lock: Lock,
-    { stale }: Circumstances,
+    { stale, granted }: Circumstances,
     mint: () => Promise<MintResult>,
   ): Promise<MintResult> => {
     const mintedFrom = now()
@@ -195,7 +198,7 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
       const result = await mint()
       // where the credential has come to speak for somebody else meanwhile, nobody knows for whom this was minted
       const known = !stale() && identityOf(order.credential) === who
-      if (known && result.kind === 'minted') tellRdt(order, who, lock, result.rdt, mintedFrom)
+      if (known && result.kind === 'minted') tellRdt(order, who, lock, result.rdt, mintedFrom, granted())
       else if (known && result.kind === 'refused') tellRefusal(order, who, lock, result)
       else tell(lock)
       return result
@@ -207,14 +210,15 @@ export const createSharedRdts = (options: SharedRdtsOptions) => {
     }
   }
 
-  const tellRdt = (order: Order, who: string, lock: Lock, rdt: Rdt, mintedFrom: number): void => {
+  const tellRdt = (order: Order, who: string, lock: Lock, rdt: Rdt, mintedFrom: number, until: number): void => {
     const { token, resources, expiresAt = 0 } = rdt
     const leftMs = Math.floor(expiresAt - now())
     if (leftMs <= renewal.expiryMarginMs) {
       tell(lock)
       return
     }
-    const kept: Kept = { token, resources, lifeMs: Math.ceil(expiresAt - mintedFrom) }
+    const usableMs = until === Number.POSITIVE_INFINITY ? undefined : Math.ceil(until - mintedFrom)
+    const kept: Kept = { token, resources, lifeMs: Math.ceil(expiresAt - mintedFrom), usableMs }
     const names = servedBy(order.need).map((need) => sealer().names('rdt', keyOf(order.origin, who, need)))
     tell(lock, { names, text: JSON.stringify(kept), lifeMs: leftMs })
   }
@@ -271,4 +275,6 @@ type Kept = {
   readonly resources: number
   /** From its mint to its end, in milliseconds. */
   readonly lifeMs: number
+  /** From its mint to the end of its use, where that is not its own; see standing.ts. */
+  readonly usableMs?: number | undefined
 }

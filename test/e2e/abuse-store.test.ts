@@ -1,10 +1,13 @@
 /** The same over a store: two replicas, one count of each plan, one memory. Worthless tokens have names of their own there too. */
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import path from 'node:path'
 import { test } from 'node:test'
 import { ADDRESS, garbage, ORDER, ownMint, SCARCE } from '../support/abuse.ts'
-import { lwaToken } from '../support/cli.ts'
-import { type Fleet, startFleet } from '../support/fleet.ts'
+import { folderFor, lwaToken } from '../support/cli.ts'
+import { type Fleet, newKey, startFleet } from '../support/fleet.ts'
 import { many } from '../support/many.ts'
+import { startPair, verdictOf } from '../support/pair.ts'
 import { noRedis, startRedis } from '../support/redis.ts'
 import { MINT_PATH } from '../support/simulator-client.ts'
 
@@ -54,6 +57,33 @@ test('what one replica has cached for a token is given to no other token at the 
     assert.doesNotMatch(await answer.text(), /Atz\.sprdt/)
   }
   assert.equal(await fleet.ask(1, MINT_PATH, { ...mint, token }), '200 hit', 'it was there')
+})
+
+test('a token that Amazon has refused since it was good gets nothing there that another replica has minted by it, then or later', {
+  skip: noRedis,
+}, async (t) => {
+  const redis = await startRedis(t)
+  const keyFile = path.join(folderFor(t), 'store-key')
+  writeFileSync(keyFile, newKey(), { mode: 0o600 })
+  const env = { SIDECAR_STORE_URL: redis.url, SIDECAR_STORE_TIMEOUT_MS: '3000', SIDECAR_STORE_KEY_FILE: keyFile }
+  let advanced = 0
+  const a = await startPair(t, { env })
+  const b = await startPair(t, {
+    env,
+    endpoint: a.amazon,
+    overrides: { now: () => performance.now() + 1 + advanced },
+  })
+  const token = a.simulator.accessToken('victim')
+  const atB = (target: string) => b.call(MINT_PATH, token, ownMint(target))
+  for (const target of [ADDRESS, ORDER]) assert.equal((await a.call(MINT_PATH, token, ownMint(target))).status, 200)
+  assert.equal(verdictOf(await atB(ADDRESS)), 'hit')
+  a.simulator.control({ revoke: 'access-tokens' })
+  for (const target of [`${ORDER}/buyerInfo`, ADDRESS, ORDER]) assert.equal((await atB(target)).status, 403, target)
+  advanced = 11_000 // what Amazon said is forgotten by then
+  for (const target of [ORDER, ADDRESS]) {
+    assert.equal((await atB(target)).status, 403, target)
+    advanced += 11_000
+  }
 })
 
 test('managed sellers: calls that prove nothing cost no question to Amazon or to the store, at either replica', {

@@ -3,6 +3,7 @@
 import { createPoster } from '../../src/post.ts'
 import { createBroker, type RdtRequest, type RdtResult } from '../../src/rdt/broker.ts'
 import { createTokenCache } from '../../src/rdt/cache.ts'
+import type { Credential } from '../../src/rdt/credential.ts'
 import { createMinter, type MinterEvents, type Order, type Trigger } from '../../src/rdt/minter.ts'
 import type { Need, RestrictedResource } from '../../src/rdt/need.ts'
 import { createRefusals } from '../../src/rdt/refusals.ts'
@@ -27,7 +28,10 @@ export type Options = {
   /** Called in the moment in which it is found that nobody wants a mint any more. */
   onDrop?: () => void
 }
-export type Asked = Partial<Omit<RdtRequest, 'credential' | 'need'>> & { credential?: string; need?: Partial<Need> }
+export type Asked = Partial<Omit<RdtRequest, 'credential' | 'need'>> & {
+  credential?: string | Credential
+  need?: Partial<Need>
+}
 
 export const token = (n: number, expiresIn: unknown = 3600, headers: Record<string, string> = {}) =>
   Response.json({ restrictedDataToken: `Atz.sprdt|${n}`, expiresIn }, { headers })
@@ -111,7 +115,7 @@ export const startMinting = (wire: Wire, options: Options = {}) => {
     trigger: 'miss',
     dropRefusedElements: options.dropRefusedElements ?? false,
     whenGone: () => {},
-    credential: { id: credential, token: `Atza|${credential}` },
+    credential: typeof credential === 'string' ? { id: credential, token: `Atza|${credential}` } : credential,
     need: { resources: [{ method: 'GET', path }], operation: 'things', ...need },
     ...rest,
   })

@@ -92,7 +92,14 @@ export const startReplica = async (t: TestContext, redis: Pick<Redis, 'port'>, o
         if (count(/^claim won/) > won) told = count(/^(put|release) /)
         return mint()
       }
-      const situation = { leastLifeMs: 0, renewed: undefined, stale: () => false, ...circumstances }
+      const situation = {
+        leastLifeMs: 0,
+        renewed: undefined,
+        stale: () => false,
+        granted: () => Number.POSITIVE_INFINITY,
+        lost: () => false,
+        ...circumstances,
+      }
       try {
         return await store.fleet.once(order, situation, minting)
       } finally {
