@@ -140,7 +140,7 @@ test('a Host is one of ours, or the call is refused', async (t) => {
   }
   assert.deepEqual(await send(`GET ${OPEN}`, [PROOF], '1.0'), FOREIGN)
   for (const second of ['Host: evil.example', HERE])
-    assert.deepEqual(await send(`GET ${OPEN}`, [HERE, second, PROOF]), FOREIGN)
+    assert.deepEqual(await send(`GET ${OPEN}`, [HERE, second, PROOF]), refused(400, 'invalid-header'))
   // Whoever names the host in the target is refused, whichever it is.
   assert.deepEqual(await send(`GET http://127.0.0.1${OPEN}`, [HERE, PROOF]), refused(400, 'unsafe-path'))
   assert.deepEqual(
