@@ -1,4 +1,4 @@
-/** The fuzzer for FUZZ_SECONDS, every round with another seed (from FUZZ_SEED on, or from the clock) and another configuration. */
+/** The fuzzer for FUZZ_SECONDS, every round with another seed (from FUZZ_SEED on) and another configuration. */
 import { test } from 'node:test'
 import { fuzz, numberFrom } from '../support/fuzz/run.ts'
 
@@ -10,7 +10,7 @@ const CONFIGURATIONS: readonly Readonly<Record<string, string>>[] = [
 ]
 
 const seconds = numberFrom('FUZZ_SECONDS', 60)
-const firstSeed = numberFrom('FUZZ_SEED', Date.now() % 1_000_000)
+const firstSeed = numberFrom('FUZZ_SEED', 1000)
 
 test(`for ${seconds} seconds, whatever comes on a connection`, { timeout: (seconds + 300) * 1000 }, async (t) => {
   const until = performance.now() + seconds * 1000
