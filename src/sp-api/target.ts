@@ -59,11 +59,13 @@ export const readings = (path: string): readonly (readonly string[])[] | undefin
   const texts = new Set([path])
   for (const text of texts) {
     for (const step of STEPS) texts.add(step(text))
-    if (texts.size > MOST_READINGS) return undefined
+    if (texts.size > MOST_READINGS || texts.size * path.length > MOST_CHARACTERS) return undefined
   }
   return [...texts].flatMap((text) => [resolved(segmentsOf(text)), resolved(segmentsOf(text).filter(Boolean))])
 }
-const MOST_READINGS = 100 // an honest path has some ten, and a hostile one must not cost time
+// An honest path has some ten, of a hundred characters each, and a hostile one must not cost time.
+const MOST_READINGS = 100
+const MOST_CHARACTERS = 100_000
 
 const STEPS: readonly ((path: string) => string)[] = [
   (path) => (path.includes('%25') ? writeOutUnreserved(path.replaceAll('%25', '%')) : path), // decoded once more

@@ -115,6 +115,18 @@ test('a hostile path has a bounded number of readings', () => {
   }
 })
 
+test('nor does reading it take long, even where limits.urlBytes lets it be as long as it may', () => {
+  for (const tail of ['%20', '%2525%252f;%3b%5c%c0%af%3f', '%c0%af%e0%80%af%252e%3b']) {
+    const path = `/x${tail.repeat(16_384 / tail.length)}`
+    const times = Array.from({ length: 5 }, () => {
+      const from = process.cpuUsage()
+      recognise(shippedCatalogue, 'GET', path)
+      return process.cpuUsage(from).user / 1000
+    })
+    assert.ok(Math.min(...times) < 75, `${Math.min(...times)} ms for ${tail}`)
+  }
+})
+
 // What an independent reader makes of a path: decoded any number of times, split at anything like a slash, dots resolved.
 const lenientReading = (path: string): string => {
   let text = path
