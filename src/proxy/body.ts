@@ -17,8 +17,10 @@ export const keepBody = async (...given: Parameters<typeof read>): Promise<Kept 
 
 type Kept = Buffer | 'too large' | 'no room'
 
-// Into one buffer that grows: a caller may send chunks of a byte each, and a list of a million would take half a gigabyte.
-/** `hasRoom`: told of every piece of memory before it is taken. */
+/**
+ * Into one buffer that grows: a caller may send chunks of a byte each, and a list of a million would take half a gigabyte.
+ * `hasRoom`: told of every piece of memory before it is taken.
+ */
 const read = async (req: IncomingMessage, limit: number, hasRoom: (bytes: number) => boolean): Promise<Kept> => {
   if (Number(req.headers['content-length']) > limit) return 'too large'
   let kept: Buffer = Buffer.alloc(0)

@@ -178,7 +178,10 @@ export const createHandler = (options: HandlerOptions) => {
     handle,
     fail: exchange.fail,
     refuse,
-    /** Nothing has passed on a connection for as long as a caller may be silent. Where it is not for the caller to go on, it waits as long again. */
+    /**
+     * Nothing has passed on a connection for as long as a caller may be silent. Where it is not for the caller to go on, it waits as
+     * long again.
+     */
     silent: (socket: Socket): void => {
       const res = pending.all().find((one) => one.socket === socket)
       if (!res)

@@ -1,6 +1,7 @@
 /**
  * Remembers what Amazon refused, so that it is not asked twice: a 400 is permanent (a few minutes, for roles are granted in
- * the end), a 403 may be a credential being replaced, and what is not in Amazon's words a proxy's on the way. A new access token is a new credential: nothing of the old is held against it.
+ * the end), a 403 may be a credential being replaced, and what is not in Amazon's words a proxy's on the way. A new access token is
+ * a new credential: nothing of the old is held against it.
  */
 import { hash } from 'node:crypto'
 import { createExpiringMap } from '../expiring-map.ts'
