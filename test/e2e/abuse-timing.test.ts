@@ -25,12 +25,18 @@ const medians = async (...asks: readonly Ask[]): Promise<readonly number[]> => {
   return took.map((times) => times.toSorted((a, b) => a - b)[ROUNDS / 2] ?? 0)
 }
 
+/** What tells them apart does so every time; other work of the machine does not. */
 const assertAlike = async (t: { diagnostic: (text: string) => void }, ...asks: readonly Ask[]): Promise<void> => {
-  const times = await medians(...asks)
-  t.diagnostic(`medians in ms: ${times.map((ms) => ms.toFixed(3)).join(', ')}`)
-  const [least, most] = [Math.min(...times), Math.max(...times)]
-  assert.ok(most < 1.5 * least + 1, `${times}`)
+  const seen: string[] = []
+  while (seen.length < TRIES) {
+    const times = await medians(...asks)
+    seen.push(times.map((ms) => ms.toFixed(3)).join(', '))
+    t.diagnostic(`medians in ms: ${seen.at(-1)}`)
+    if (Math.max(...times) < 1.5 * Math.min(...times) + 1) return
+  }
+  assert.fail(`never alike: ${seen.join(' | ')}`)
 }
+const TRIES = 4
 
 test('a token that is nearly one in use is refused in the time of any garbage, cached RDTs or not', async (t) => {
   const pair = await startPair(t)
