@@ -7,10 +7,14 @@ import { portOf } from '../support/asked.ts'
 import { folderFor, type Running, serving, servingWith } from '../support/cli.ts'
 import { freePort } from '../support/listen.ts'
 import { after, until } from '../support/many.ts'
-import { assertAllOnce, startTakeovers, stop } from '../support/takeover.ts'
+import { assertAllOnce, rollingRestarts, startTakeovers, stop } from '../support/takeover.ts'
 
 const CALLS = 10_000
 const TAKEOVERS = 3
+
+test('two instances are restarted one after the other, five times, under 10,000 calls: none is lost, none is doubled', async (t) => {
+  await rollingRestarts(t, { calls: CALLS, restarts: 5 })
+})
 
 test('the next process takes over the port when the one before has ended: no call is lost, none is doubled', async (t) => {
   const { env, load } = await startTakeovers(t, CALLS)

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import type { LogEntry } from '../../src/simulator/types.ts'
-import type { Asked, Instance } from './asked.ts'
-import { lwaToken, type Running, simulating } from './cli.ts'
+import { type Asked, type Instance, portOf } from './asked.ts'
+import { lwaToken, type Running, serving, simulating } from './cli.ts'
 import { after, until } from './many.ts'
 import { arrivals, type Callers, startCallers } from './service.ts'
 
@@ -28,7 +28,12 @@ export const startTakeovers = async (t: TestContext, calls: number) => {
   await callsTake(BRIEF_MS)
   const token = await lwaToken(amazon)
   const headers = { 'content-type': 'application/json', 'user-agent': 'shop', 'x-amz-access-token': token }
-  const env = { SIDECAR_ENDPOINT: amazon, SIDECAR_LOG_AUDIT: 'false', SIDECAR_ADMIN_PORT: '0' }
+  const env = {
+    SIDECAR_ENDPOINT: amazon,
+    SIDECAR_LOG_AUDIT: 'false',
+    SIDECAR_ADMIN_PORT: '0',
+    SIDECAR_DRAIN_LAME_DUCK_MS: '1500', // callers on a busy machine may be as late as that with what is on its way
+  }
   let over = false
 
   const load = async (instances: () => readonly Instance[]) => {
@@ -60,7 +65,7 @@ export const startTakeovers = async (t: TestContext, calls: number) => {
     load,
     /** What is in flight when it begins outlives the moment in which the instance that is stopped still takes connections. */
     longCalls: async (meanwhile: () => Promise<void>): Promise<void> => {
-      await callsTake(2000)
+      await callsTake(3000)
       await after(100)
       await meanwhile()
       await callsTake(BRIEF_MS)
@@ -100,4 +105,35 @@ export const stop = async ({ child, finished }: Running): Promise<void> => {
   child.kill('SIGTERM')
   const { code, err } = await finished
   assert.deepEqual([code, err], [0, ''])
+}
+
+/** Two instances behind a Service, one after the other replaced by a new one. */
+export const rollingRestarts = async (
+  t: TestContext,
+  { calls, restarts }: { readonly calls: number; readonly restarts: number },
+): Promise<Callers['moved']> => {
+  const { env, load, longCalls } = await startTakeovers(t, calls)
+  const one = async () => {
+    const instance = await serving(t, env)
+    return { ...instance, port: portOf(instance.base) }
+  }
+  const named = [await one(), await one()]
+  const { account } = await load(() => named)
+  for (let i = 1; i <= restarts; i += 1) {
+    named.push(await one())
+    const [oldest] = named
+    assert.ok(oldest)
+    let ended: Promise<void> | undefined
+    const restart = async (): Promise<void> => {
+      ended = stop(oldest)
+      await until(async () => (await fetch(`${oldest.admin}/readyz`)).status === 503)
+      await after(100) // so long the Service still names it
+      named.shift()
+    }
+    await (i === restarts ? longCalls(restart) : restart())
+    await ended
+  }
+  const all = await account()
+  assertAllOnce(all)
+  return all.moved
 }
