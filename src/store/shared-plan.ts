@@ -122,12 +122,14 @@ export const createSharedPlan = (options: SharedPlanOptions): SharedPlan => {
     // One at a time: the store lets replicas in, one after the other, not their mints.
     permit: (drawing) => {
       const next = last.then(() => acquire(drawing))
-      last = next
+      last = next.then(nothing, nothing) // not the permit, which knows the limiter that drew it
       return next
     },
     waitMs: (nth) => (freeAt <= now() ? 0 : freeAt - now() + (nth - 1) * paceMs),
   }
 }
+
+const nothing = (): void => {}
 
 const taken = (answer: unknown) => {
   const result = answer as TakeAnswer

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import type { Permit, SharedPlan } from '../../src/rdt/fleet.ts'
 import { createLimiter } from '../../src/rdt/limiter.ts'
@@ -424,4 +426,22 @@ describe('the usage plan that replicas share', { skip: noRedis, concurrency: 4 }
     sharedMs = 50
     assert.deepEqual([1, 2, 3].map(limiter.waitMs), [50, 100, 150])
   })
+})
+
+test('a plan that is kept for an hour keeps nothing of who drew on it', async (t) => {
+  setFlagsFromString('--expose-gc')
+  const collect: () => void = runInNewContext('gc')
+  const { plan } = alone(t, () => 1, { ask: async () => ['granted', '', 0, 1] as never })
+  const draw = async () => {
+    const limiters = drawing(10, 100)
+    const permit = await plan.permit(limiters)
+    permit.answered(answered)
+    return new WeakRef(limiters.intervalMs)
+  }
+  const drawn = await draw()
+  await until(() => {
+    collect()
+    return drawn.deref() === undefined
+  })
+  assert.equal(plan.waitMs(1), 0)
 })
