@@ -56,7 +56,9 @@ const judge = async (t: TestContext, soaked: Soaked, minutes: number): Promise<v
   )
   assert.ok(unexpected.length <= mayFail, 'a reset is felt by one call')
   assert.equal(counted.throttled, 0)
-  assert.ok(counted.replaysCured > 0 && counted.replaysFailed === 0 && counted.aborts > 0 && counted.reloads > 3)
+  assert.ok(
+    counted.replaysCured > 0 && counted.replaysFailed <= unexpected.length && counted.aborts > 0 && counted.reloads > 3,
+  )
   assertFlat(figures, soaked)
 }
 
