@@ -18,10 +18,10 @@ export type Case = {
 const mostly = <T>(usual: T, weight: number, ...others: readonly T[]): fc.Arbitrary<T> =>
   fc.oneof({ weight, arbitrary: fc.constant(usual) }, fc.constantFrom(...others))
 
-const hosts = mostly<readonly string[]>(['Host: sidecar.local'], 60, [], ['Host: a', 'Host: b'], ['Host:'])
+const hosts = mostly<readonly string[]>(['Host: sidecar.local'], 120, [], ['Host: a', 'Host: b'], ['Host:'])
 const versions = mostly(
   ' HTTP/1.1',
-  48,
+  120,
   ' HTTP/1.0',
   ' HTTP/1.0',
   ' HTTP/0.9',
@@ -38,7 +38,7 @@ const versions = mostly(
   ' ICE/1.0',
   ' RTSP/1.0',
 )
-const breaks = mostly('\r\n', 80, '\n', '\r', '\r\r\n', '\n\r')
+const breaks = mostly('\r\n', 160, '\n', '\r', '\r\r\n', '\n\r')
 const connections = mostly<readonly string[]>([], 3, ['Connection: keep-alive'], ['Connection: close'])
 
 type Parts = {
@@ -116,7 +116,7 @@ const streams: fc.Arbitrary<string> = fc.oneof(
 const share = fc.nat(1000).map((thousandths) => thousandths / 1000)
 const endings = fc.oneof(
   { weight: 8, arbitrary: fc.constant({ kind: 'wait', after: 1 } as const) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom(...ENDINGS), after: share }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom(...ENDINGS), after: share }) },
 )
 
 const parts: fc.Arbitrary<Case> = fc.record({

@@ -46,6 +46,7 @@ export const tokens: fc.Arbitrary<readonly string[]> = fc.oneof(
 
 const STEERING = [
   'x-rdt-mode: skip',
+  'X-Rdt-Mode:skip',
   'x-rdt-mode: auto',
   'x-rdt-mode: force',
   'x-rdt-mode: SKIP',
@@ -54,9 +55,6 @@ const STEERING = [
   'x-rdt-scope: specific',
   'x-rdt-scope: generic',
   'x-rdt-scope: all',
-  'x-rdt-data-elements: none',
-  'x-rdt-data-elements: buyerInfo',
-  'x-rdt-data-elements: shippingAddress, buyerTaxInformation',
   'x-rdt-data-elements: everything',
   'x-rdt-report-type: GET_ORDER_REPORT_DATA_TAX',
   'x-rdt-report-type: GET_MERCHANT_LISTINGS_ALL_DATA',
@@ -65,6 +63,11 @@ const STEERING = [
   'x-rdt-target-application: two',
   'x-rdt-seller: nobody',
   'x-rdt-anything: 1',
+]
+const ELEMENTS = [
+  'x-rdt-data-elements: none',
+  'x-rdt-data-elements: buyerInfo',
+  'x-rdt-data-elements: shippingAddress, buyerTaxInformation',
 ]
 const LOOK_ALIKES = [
   'x_rdt_mode: skip',
@@ -88,7 +91,8 @@ const CONNECTION = [
   'Connection: Upgrade',
   'connection: upgrade, content-length',
   'Upgrade: h2c',
-  'Upgrade: websocket',
+  'Connection: Upgrade\r\nUpgrade: h2c',
+  'Connection: keep-alive, Upgrade\r\nUpgrade: websocket',
   'Upgrade: TLS/1.3, HTTP/2.0',
   'HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA',
   'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
@@ -153,6 +157,7 @@ const JUNK = [
 const some = (lines: readonly string[], weight: number) => ({ weight, arbitrary: fc.constantFrom(...lines) })
 export const lines: fc.Arbitrary<string> = fc.oneof(
   some(STEERING, 6),
+  some(ELEMENTS, 3),
   some(LOOK_ALIKES, 1),
   some(CONNECTION, 5),
   some(HOSTS, 1),

@@ -42,6 +42,12 @@ const answerFraming = ({ fields }: Omit<Answer, 'body'>, left: number): Framing 
 const isBodiless = (status: number, method: string | undefined): boolean =>
   method === 'HEAD' || status < 200 || status === 204 || status === 304
 
+/** A refusal of what was not read as far as the method, and the end of the connection: it may have a body whatever that is. */
+const isLastWords = ({ fields }: Omit<Answer, 'body'>, left: number): boolean =>
+  valuesIn(fields, 'x-rdt-error').length > 0 &&
+  valuesIn(fields, 'connection').includes('close') &&
+  valuesIn(fields, 'content-length').includes(String(left))
+
 const readHead = (text: string): Omit<Answer, 'body'> | string => {
   const strange = strangeIn(text)
   if (strange) return `${strange} in a head`

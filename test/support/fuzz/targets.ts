@@ -8,8 +8,10 @@ export type Start = { readonly method: string; readonly target: string }
 const IDS = ['902-1', '902-2', 'A-1', 'plain-1', '902-1%2D', '%39', '~x_y.z', 'a b'.replace(' ', '%20'), '{orderId}']
 
 const open = modelOperations.filter(({ restricted }) => !restricted)
+const takingElements = restrictedOnes.filter(({ restricted }) => (restricted?.takes.length ?? 0) > 0)
 const operation = fc.oneof(
   { weight: 6, arbitrary: fc.constantFrom(...restrictedOnes) },
+  { weight: 2, arbitrary: fc.constantFrom(...takingElements) },
   { weight: 3, arbitrary: fc.constantFrom(...open) },
 )
 const real: fc.Arbitrary<Start> = fc
