@@ -54,8 +54,9 @@ const DEFAULT_ELEMENTS = ['buyerInfo', 'shippingAddress']
 
 /** `takes` undefined: no restricted operation, so that an RDT was forced. */
 const elementsFor = (fields: readonly Field[], takes: readonly string[] | undefined): readonly string[] | undefined => {
-  const named = only(fields, 'x-rdt-data-elements')
-  const asked = named === 'none' ? [] : named?.split(',').map((one) => one.trim())
+  const lines = valuesIn(fields, 'x-rdt-data-elements')
+  const named = [...new Set(lines.flatMap((line) => line.split(',')).map((one) => one.trim()))] // a list, however many lines it has
+  const asked = lines.length === 0 ? undefined : named.filter((one) => one !== 'none')
   if (!takes) return asked
   return takes.length === 0 ? undefined : (asked ?? DEFAULT_ELEMENTS).filter((one) => takes.includes(one))
 }

@@ -19,9 +19,9 @@ export const readAnswers = (bytes: string, methods: readonly string[]): Answers 
     const head = readHead(bytes.slice(at, end))
     if (typeof head === 'string') return { answers, end: { kind: 'fault', why: head } }
     const from = end + 4
-    const framing = isBodiless(head.status, methods[answers.length])
-      ? NO_BODY
-      : answerFraming(head, bytes.length - from)
+    const left = bytes.length - from
+    const bodiless = isBodiless(head.status, methods[answers.length]) && !isLastWords(head, left)
+    const framing = bodiless ? NO_BODY : answerFraming(head, left)
     if (typeof framing === 'string') return { answers, end: { kind: 'fault', why: framing } }
     const body = readBody(bytes, from, framing)
     if (body.kind !== 'whole') return { answers, end: body }
