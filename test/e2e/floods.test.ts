@@ -1,9 +1,8 @@
 /** Floods of what is worthless, and of what is asked for once: memory is bounded, and what honest callers have stays theirs. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { newKey } from '../support/fleet.ts'
-import { honestMeanwhile, startFlooded, worthless } from '../support/floods.ts'
-import { noRedis, startRedis } from '../support/redis.ts'
+import { honestMeanwhile, startFlooded, startFloodedStore, worthless } from '../support/floods.ts'
+import { noRedis } from '../support/redis.ts'
 
 const notLinux = process.platform === 'linux' ? false : 'reads /proc'
 const MB = 2 ** 20
@@ -61,15 +60,7 @@ test('resources that are asked for once leave the cache before those in use: it 
 test('what worthless access tokens leave in the store ends by itself, and soon', {
   skip: noRedis || notLinux,
 }, async (t) => {
-  const redis = await startRedis(t)
-  const flooded = await startFlooded(t, {
-    env: { SIDECAR_STORE_URL: redis.url, SIDECAR_STORE_TIMEOUT_MS: '3000' },
-    files: { SIDECAR_STORE_KEY_FILE: newKey() },
-  })
-  const { honest, flood, mints } = flooded
-  await honest()
-  assert.deepEqual(await honest(), [])
-  const mintsBefore = await mints()
+  const { redis, flooded, mintsBefore, flood, mints } = await startFloodedStore(t)
   const before = new Set((await redis.dump()).map(({ key }) => key))
   await honestMeanwhile(flooded, flood(600, worthless))
   const left = (await redis.dump()).filter(({ key }) => !before.has(key))

@@ -1,10 +1,9 @@
 /** Floods that go past every bound: what is remembered of the worthless fills its room, and no more; the honest keep theirs. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { newKey } from '../support/fleet.ts'
-import { honestMeanwhile, ownMint, startFlooded, TOKENS_API, worthless } from '../support/floods.ts'
+import { honestMeanwhile, ownMint, startFlooded, startFloodedStore, TOKENS_API, worthless } from '../support/floods.ts'
 import { many, until } from '../support/many.ts'
-import { noRedis, startRedis } from '../support/redis.ts'
+import { noRedis } from '../support/redis.ts'
 
 const MB = 2 ** 20
 const mbOf = (bytes: number): number => Math.round((bytes / MB) * 10) / 10
@@ -85,15 +84,7 @@ test('120,000 resources that are asked for once: the default cache keeps its bou
 })
 
 test('the store is as it was, within seconds', { skip: noRedis }, async (t) => {
-  const redis = await startRedis(t)
-  const flooded = await startFlooded(t, {
-    env: { SIDECAR_STORE_URL: redis.url, SIDECAR_STORE_TIMEOUT_MS: '3000' },
-    files: { SIDECAR_STORE_KEY_FILE: newKey() },
-  })
-  const { honest, flood, mints } = flooded
-  await honest()
-  assert.deepEqual(await honest(), [])
-  const mintsBefore = await mints()
+  const { redis, flooded, mintsBefore, flood, mints, honest } = await startFloodedStore(t)
   const size = async (): Promise<number> => Number(await redis.cli('DBSIZE'))
   const before = await size()
   await honestMeanwhile(flooded, flood(6000, worthless))

@@ -11,8 +11,10 @@ import { documentId, reportId } from '../../src/simulator/reports.ts'
 import type { LogEntry } from '../../src/simulator/types.ts'
 import { type Asked, ask, portOf } from './asked.ts'
 import { folderFor, lwaToken, serving, simulating } from './cli.ts'
+import { newKey } from './fleet.ts'
 import { many, until } from './many.ts'
 import { metric } from './metric.ts'
+import { startRedis } from './redis.ts'
 import { ASKABLE, vitalsOf } from './vitals.ts'
 
 const SELLERS = ['seller-a', 'seller-b', 'seller-c']
@@ -132,6 +134,18 @@ export const startFlooded = async (t: TestContext, { env = {}, files = {}, plan 
       return vitalsOf(sidecar)
     },
   }
+}
+
+/** One with a store, whose honest callers have what they ask for. */
+export const startFloodedStore = async (t: TestContext) => {
+  const redis = await startRedis(t)
+  const flooded = await startFlooded(t, {
+    env: { SIDECAR_STORE_URL: redis.url, SIDECAR_STORE_TIMEOUT_MS: '3000' }, // a busy machine is no store in trouble
+    files: { SIDECAR_STORE_KEY_FILE: newKey() },
+  })
+  await flooded.honest()
+  assert.deepEqual(await flooded.honest(), [])
+  return { ...flooded, redis, flooded, mintsBefore: await flooded.mints() }
 }
 
 /**
