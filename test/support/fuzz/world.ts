@@ -15,6 +15,9 @@ const ENV = {
   SIDECAR_MINT_BURST: '500',
   SIDECAR_MINT_BATCH_WINDOW_MS: '1',
   SIDECAR_LOG_LEVEL: 'debug',
+  // behind a wish for an upgrade Node says nothing of a body that is broken: its time ends it
+  SIDECAR_LIMITS_HEADERS_TIMEOUT_MS: '5000',
+  SIDECAR_LIMITS_REQUEST_TIMEOUT_MS: '5000',
   SIDECAR_OPERATIONS: '{mfn-v0.getShipment: {onMintFailure: forward}}',
 }
 
