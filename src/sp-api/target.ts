@@ -61,7 +61,7 @@ export const readings = (path: string): readonly (readonly string[])[] | undefin
     for (const step of STEPS) texts.add(step(text))
     if (texts.size > MOST_READINGS || texts.size * path.length > MOST_CHARACTERS) return undefined
   }
-  return [...texts].flatMap((text) => [resolved(segmentsOf(text)), resolved(segmentsOf(text).filter(Boolean))])
+  return [...texts].map(segmentsOf)
 }
 // An honest path has some ten, of a hundred characters each, and a hostile one must not cost time.
 const MOST_READINGS = 100
@@ -76,6 +76,9 @@ const STEPS: readonly ((path: string) => string)[] = [
   (path) => path.replace(/(?:;|%3b)[^/]*/gi, ''), // parameters
   (path) => path.replace(/^\/{2,}[^/]*/, ''), // a host
   (path) => path.replace(/%20$/, ''),
+  (path) => path.replace(/\/{2,}/g, '/'),
+  (path) => withoutTrailingSlash(path),
+  (path) => resolved(path),
 ]
 
 // ASCII in two to six bytes of UTF-8 (RFC 3629 §10), which lenient decoders take for what it would be in one.
@@ -99,13 +102,13 @@ const isDecodedOften = (path: string): boolean => {
 }
 
 /** Without its dot segments; an empty one in the way is taken up as a name is (RFC 3986 §5.2.4). */
-const resolved = (segments: readonly string[]): readonly string[] => {
+const resolved = (path: string): string => {
   const out: string[] = []
-  for (const segment of segments) {
+  for (const segment of segmentsOf(path)) {
     if (segment === '..') out.pop()
     else if (segment !== '.') out.push(segment)
   }
-  return out.filter(Boolean)
+  return `/${out.join('/')}`
 }
 
 const writeOutUnreserved = (path: string): string =>

@@ -63,6 +63,7 @@ const UNSAFE: Readonly<Record<string, readonly string[]>> = {
     '/x%5c..;%5corders/v0/orders',
     '/;a%2f%2fb/orders/v0/orders',
     '/%5C%2fa/orders/v0/orders',
+    '/x/..;%c0%af%2fa/orders/v0/orders',
   ],
   'a space at the end': [`${ORDER}%20`, '/orders/v0/orders%20%20/'],
   'encoding over and over': [`/a%${'25'.repeat(5)}2Fb`],
@@ -103,7 +104,8 @@ test('one spelling per resource: trailing slash dropped, unreserved characters w
   assert.equal(spelled('/orders/v0/orders/1?'), '/orders/v0/orders/1?')
 })
 
-test('a hostile path has a bounded number of readings', () => {
+test('a hostile path has a bounded number of readings, or is refused', () => {
+  assert.equal(kindOf(`/${'%2f%2fa'.repeat(60)}`), 'unsafe')
   for (const tail of [
     '%25'.repeat(20_000),
     '%252F'.repeat(12_000),
