@@ -9,6 +9,7 @@ import type { Endpoint } from '../sp-api/endpoints.ts'
 import type { OwnError } from '../sp-api/errors.ts'
 import type { Caller, Callers } from './callers.ts'
 import { BROWSER, FOREIGN_HOST, FORWARDED, NO_SELLER, UNKNOWN_SELLER, UNTRUSTED } from './own-errors.ts'
+import { hostsIn } from './well-formed.ts'
 
 export type ManagedSeller = {
   readonly id: string
@@ -45,7 +46,7 @@ export const foreign = (
   if (A_BROWSERS.some((name) => headers[name] !== undefined)) return BROWSER
   if (!allowForwarded && PASSED_ON.some((name) => headers[name] !== undefined)) return FORWARDED
   if (unix) return undefined
-  const [host, another] = hostsIn(rawHeaders)
+  const [host, another] = hostsIn(rawHeaders).map(hostIn)
   if (!host || another !== undefined) return FOREIGN_HOST
   return hosts.has(host) || host === hostOf(socket.localAddress) ? undefined : FOREIGN_HOST
 }
@@ -53,10 +54,6 @@ export const foreign = (
 const PASSED_ON = ['forwarded', 'x-forwarded-for', 'via']
 /** It speaks for the page that it shows: no mesh makes that a service. */
 const A_BROWSERS = ['origin', 'sec-fetch-site']
-
-/** All of them: Node shows the first alone. */
-const hostsIn = (rawHeaders: readonly string[]): readonly string[] =>
-  rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === 'host').map(hostIn)
 
 /** `Shop.:8080` → `shop`, `[::1]:8080` → `[::1]`. */
 export const hostIn = (header: string): string => header.toLowerCase().replace(/\.?(:\d*)?$/, '')

@@ -7,7 +7,7 @@ type Head = Pick<IncomingMessage, 'httpVersion' | 'headers' | 'rawHeaders'>
 /** Why two servers could take the request for two different ones. */
 export const flawIn = ({ httpVersion, headers, rawHeaders }: Head): OwnError | undefined => {
   if (httpVersion !== '1.1' && httpVersion !== '1.0') return OTHER_VERSION // §2.3
-  const hosts = hostsIn(rawHeaders)
+  const { length: hosts } = hostsIn(rawHeaders)
   if (hosts > 1 || (hosts === 0 && httpVersion === '1.1')) return NOT_ONE_HOST // §3.2
   const coding = headers['transfer-encoding']
   if (coding === undefined) return undefined
@@ -15,14 +15,14 @@ export const flawIn = ({ httpVersion, headers, rawHeaders }: Head): OwnError | u
   return coding.toLowerCase() === 'chunked' ? undefined : OTHER_CODING // §6.3
 }
 
-/** Node shows one of several. */
-const hostsIn = (rawHeaders: readonly string[]): number => {
-  let count = 0
+/** The values of all Host lines: Node shows the first alone. */
+export const hostsIn = (rawHeaders: readonly string[]): readonly string[] => {
+  const hosts: string[] = []
   for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i]
-    if (name?.length === 4 && name.toLowerCase() === 'host') count += 1
+    const [name = '', value = ''] = [rawHeaders[i], rawHeaders[i + 1]]
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts.push(value)
   }
-  return count
+  return hosts
 }
 
 const OTHER_VERSION: OwnError = {
