@@ -9,7 +9,16 @@ import { systemCode } from '../sp-api/errors.ts'
 import type { UpstreamFailure } from '../telemetry/events.ts'
 import { answerHeaders } from './headers.ts'
 import { type Forbidden, hold, listenTo } from './read-answer.ts'
-import { type AgentOptions, boundHead, createAgent, socketsInUse, watchSilence } from './upstream-agent.ts'
+import {
+  type AgentOptions,
+  boundHead,
+  createAgent,
+  NO_CONNECTION_FREE,
+  NOT_ANSWERED,
+  NOT_CONNECTED,
+  socketsInUse,
+  watchSilence,
+} from './upstream-agent.ts'
 
 export type ForwarderOptions = AgentOptions & {
   readonly headerBytes: number
@@ -53,7 +62,7 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
     const abort = new AbortController()
     handledOf(req).patience = setTimeout(() => {
       abort.abort()
-      fail(req, res, { code: NO_CONNECTION })
+      fail(req, res, { code: NO_CONNECTION_FREE })
     }, options.connectTimeoutMs)
     return { signal: abort.signal }
   }
@@ -159,8 +168,6 @@ const addedLength = (proxyReq: ClientRequest, { rawHeaders }: IncomingMessage): 
   proxyReq.getHeader('content-length') === '0' &&
   !rawHeaders.some((name) => /^(content-length|transfer-encoding)$/i.test(name))
 
-const NO_CONNECTION = 'ERR_NO_CONNECTION'
-
 const FAILURES: Readonly<Record<string, UpstreamFailure>> = {
   ECONNREFUSED: 'connect',
   ENOTFOUND: 'connect',
@@ -168,8 +175,9 @@ const FAILURES: Readonly<Record<string, UpstreamFailure>> = {
   EHOSTUNREACH: 'connect',
   ENETUNREACH: 'connect',
   ETIMEDOUT: 'connect',
-  ERR_CONNECT_TIMEOUT: 'connect',
-  ERR_RESPONSE_TIMEOUT: 'timeout',
+  [NO_CONNECTION_FREE]: 'connect',
+  [NOT_CONNECTED]: 'connect',
+  [NOT_ANSWERED]: 'timeout',
   ECONNRESET: 'reset',
   EPIPE: 'reset',
 }
@@ -178,7 +186,3 @@ const failureOf = (error: unknown): [UpstreamFailure, string] => {
   const code = systemCode(error)
   return [FAILURES[code] ?? 'other', code]
 }
-
-/** The codes of our own deadlines, as against errors of the network; before the call could be sent, and after. */
-export const NOT_CONNECTED_IN_TIME: readonly string[] = ['ERR_CONNECT_TIMEOUT', NO_CONNECTION]
-export const NOT_ANSWERED_IN_TIME = 'ERR_RESPONSE_TIMEOUT'

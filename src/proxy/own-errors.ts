@@ -4,8 +4,8 @@ import type { NoAccess } from '../rdt/credential.ts'
 import type { Need } from '../rdt/need.ts'
 import { blamesToken, isNoRestrictedDocument, type Refused, refusedElements } from '../rdt/refusal.ts'
 import type { OwnError } from '../sp-api/errors.ts'
-import { NOT_ANSWERED_IN_TIME, NOT_CONNECTED_IN_TIME } from './forward.ts'
 import { ACCESS_TOKEN } from './headers.ts'
+import { NO_CONNECTION_FREE, NOT_ANSWERED, NOT_CONNECTED } from './upstream-agent.ts'
 
 export const DRAINING: OwnError = {
   name: 'draining',
@@ -120,9 +120,8 @@ export const bodyTooLarge = (limit: number): OwnError => ({
 })
 export const upstreamError = (code: string): OwnError => {
   const inTime = { name: 'upstream-timeout', message: 'Amazon did not answer in time.' } as const
-  if (code === NOT_ANSWERED_IN_TIME)
-    return { ...inTime, details: 'The call may have been carried out. It was not repeated.' }
-  if (NOT_CONNECTED_IN_TIME.includes(code))
+  if (code === NOT_ANSWERED) return { ...inTime, details: 'The call may have been carried out. It was not repeated.' }
+  if (code === NOT_CONNECTED || code === NO_CONNECTION_FREE)
     return { ...inTime, details: 'There was no connection: nothing was sent to SP-API. Call again.' }
   return {
     name: 'upstream-unreachable',

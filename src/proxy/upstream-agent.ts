@@ -5,6 +5,11 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import https from 'node:https'
 
+/** The codes of our own deadlines, as against errors of the network: before the call could be sent, and after. */
+export const NO_CONNECTION_FREE = 'ERR_NO_CONNECTION'
+export const NOT_CONNECTED = 'ERR_CONNECT_TIMEOUT'
+export const NOT_ANSWERED = 'ERR_RESPONSE_TIMEOUT'
+
 export type AgentOptions = {
   readonly origin: string
   /** Milliseconds until a connection (TLS included, or a free one of the pool) must be there. */
@@ -26,7 +31,7 @@ export const createAgent = ({
   const connect = agent.createConnection.bind(agent)
   agent.createConnection = (target, callback) => {
     const socket = connect(target, callback)
-    const timer = setTimeout(() => socket?.destroy(coded('ERR_CONNECT_TIMEOUT')), connectTimeoutMs)
+    const timer = setTimeout(() => socket?.destroy(coded(NOT_CONNECTED)), connectTimeoutMs)
     for (const event of [secure ? 'secureConnect' : 'connect', 'close']) socket?.once(event, () => clearTimeout(timer))
     return socket
   }
@@ -55,7 +60,7 @@ export const watchSilence = (
     const paused = pausing
     pausing = !req.complete || res.writableNeedDrain || socket?.connecting === true
     if (!socket || !(pausing || paused)) {
-      proxyReq.destroy(coded('ERR_RESPONSE_TIMEOUT'))
+      proxyReq.destroy(coded(NOT_ANSWERED))
       return
     }
     socket.once('timeout', () => proxyReq.emit('timeout')) // Node passes on the first alone
@@ -73,7 +78,7 @@ export const boundHead = (proxyReq: http.ClientRequest, ms: number): void => {
   }
   proxyReq.once('response', end).once('close', end)
   proxyReq.once('finish', () => {
-    if (!answered) timer = setTimeout(() => proxyReq.destroy(coded('ERR_RESPONSE_TIMEOUT')), ms)
+    if (!answered) timer = setTimeout(() => proxyReq.destroy(coded(NOT_ANSWERED)), ms)
   })
 }
 

@@ -211,6 +211,7 @@ test('upstream-timeout: no connection of the pool comes free in time, and the ca
   const waited = await expectError(second, 'upstream-timeout', 504, 'GatewayTimeout')
   const sent = await expectError(await first, 'upstream-timeout', 504, 'GatewayTimeout')
   assert.match(waited.details, /nothing was sent/)
+  assert.equal(await metric(pair, 'rdt_upstream_errors_total{reason="connect"}'), 1)
   assert.match(sent.details, /may have been carried out/)
   assert.equal(silent.requests.length, 1)
 })
