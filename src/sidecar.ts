@@ -1,10 +1,12 @@
 /** The composition root: builds everything from a Config, passes it in, and owns the sidecar's life. Features meet only here. */
 import { createHash } from 'node:crypto'
 import { createAdmin } from './admin/admin.ts'
+import { statusOf } from './admin/status.ts'
 import { changedKeys, needingRestart, unmade } from './config/changes.ts'
 import { offLoopback } from './config/contradictions.ts'
 import type { Config, LoadResult } from './config/load.ts'
 import type { StoreConfig } from './config/store.ts'
+import { explainCall } from './explain.ts'
 import { createLwaApi } from './lwa/lwa-api.ts'
 import { createSellers } from './lwa/sellers.ts'
 import { createPoster } from './post.ts'
@@ -34,6 +36,7 @@ import { createStore, type StoreSecrets } from './store/store.ts'
 import { type ConfiguredBy, createEvents } from './telemetry/events.ts'
 import { createLogger, type Logger } from './telemetry/logger.ts'
 import { createMetrics } from './telemetry/metrics.ts'
+import { createStats } from './telemetry/stats.ts'
 
 /** What a test or a host program may put in the place of the real thing. */
 export type Overrides = {
@@ -67,6 +70,7 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
   const routeOf = (resource: Pick<RestrictedResource, 'method' | 'path'>): string =>
     operationOf(rules.catalogue, resource)?.id ?? 'other'
 
+  const insecureListeners = initial.tls ? 0 : listeners.filter(offLoopback).length
   const metrics = createMetrics({
     ...runtime,
     routes: config.operations.map(({ id }) => id),
@@ -76,9 +80,10 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
     queueLength: () => minter.queued(),
     secretUse: () => [...sellers.lastUse(), ...callers.lastUse()],
     store: () => store?.status(),
-    insecureListeners: initial.tls ? 0 : listeners.filter(offLoopback).length,
+    insecureListeners,
   })
-  const events = createEvents({ metrics, logger, operationOf: routeOf, now })
+  const stats = createStats({ ratePerSecond: settings.mint.ratePerSecond, now })
+  const events = createEvents({ metrics, stats, logger, operationOf: routeOf, now })
   const { maxEntries } = settings.cache
   const { expiryMarginMs } = settings.rdt
   const cache = createTokenCache({ maxEntries, expiryMarginMs, now, onEviction: events.tokenEvicted })
@@ -198,6 +203,30 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
   let state: 'starting' | 'serving' | 'draining' = 'starting'
   const startedAt = now()
   const stop = Promise.withResolvers<void>()
+  const status = () =>
+    statusOf({
+      facts: {
+        state,
+        version: runtime.version,
+        uptimeSeconds: Math.round((now() - startedAt) / 1000),
+        configuration: fingerprint(config),
+        listeners: data.map(({ listener, server }) => ({
+          ...addressOf(server, listener),
+          endpoint: listener.endpoint.origin,
+        })),
+        managedSellers: config.sellers.length,
+        cacheEntries: cache.size(),
+        mintQueue: minter.queued(),
+        usagePlans: minter.plans(),
+        usagePlan: { ratePerSecond: settings.mint.ratePerSecond, burst: settings.mint.burst },
+        store: store?.status() ?? null,
+      },
+      stats: stats.read(),
+      operations: config.operations,
+      storeAlone: store?.status().state === 'alone',
+      insecureListeners,
+      today: Date.now(),
+    })
   const adminServer = createAdminServer(
     createAdmin({
       ready: () => state === 'serving',
@@ -205,22 +234,10 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
       flush,
       stop: stop.resolve,
       onCall: events.adminCalled,
-      status: () => ({
-        state,
-        version: runtime.version,
-        uptimeSeconds: Math.round((now() - startedAt) / 1000),
-        listeners: data.map(({ listener, server }) => ({
-          ...addressOf(server, listener),
-          endpoint: listener.endpoint.origin,
-        })),
-        managedSellers: config.sellers.length,
-        cacheEntries: cache.size(),
-        ...events.summary(),
-        mintQueue: minter.queued(),
-        usagePlans: minter.plans(),
-        store: store?.status() ?? null,
-        configuration: fingerprint(config),
-      }),
+      status,
+      explain: (method, path) =>
+        explainCall({ ...rules, sandboxEndpoint: listeners[0]?.endpoint.sandbox ?? false }, method, path),
+      now,
     }),
   )
 

@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { accessOf, type Credential } from '../rdt/credential.ts'
 import type { OwnError } from '../sp-api/errors.ts'
-import type { Call } from '../telemetry/call.ts'
+import type { Call, Failure } from '../telemetry/call.ts'
 import type { Events } from '../telemetry/events.ts'
 import { sendError } from './answer.ts'
 import { hasBody, keepBody } from './body.ts'
@@ -92,13 +92,13 @@ export const createExchange = ({ upstream, events, bodyLimits, now }: ExchangeOp
   }
 
   /** Counts the call as refused; what it is answered is the caller's. */
-  const refused = (res: ServerResponse, name: OwnError['name'], undecided = true): void => {
-    callOf(res).failed = true
-    events.rejected(name)
-    if (undecided) tell(res, 'rejected', name)
+  const refused = (res: ServerResponse, failure: Failure, undecided = true): void => {
+    callOf(res).failed = failure
+    events.rejected(failure.name)
+    if (undecided) tell(res, 'rejected', failure.name)
   }
   const reject = (res: ServerResponse, error: OwnError, undecided?: boolean): void => {
-    refused(res, error.name, undecided)
+    refused(res, error, undecided)
     showVerdict(res)
     sendError(res, error)
   }

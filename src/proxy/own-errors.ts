@@ -2,7 +2,7 @@
 import type { RdtResult } from '../rdt/broker.ts'
 import type { NoAccess } from '../rdt/credential.ts'
 import type { Need } from '../rdt/need.ts'
-import { blamesToken, isNoRestrictedDocument, type Refused, refusedElements } from '../rdt/refusal.ts'
+import { causeOf, type Refused } from '../rdt/refusal.ts'
 import type { OwnError } from '../sp-api/errors.ts'
 import { ACCESS_TOKEN } from './headers.ts'
 import { NO_CONNECTION_FREE, NOT_ANSWERED, NOT_CONNECTED } from './upstream-agent.ts'
@@ -80,6 +80,7 @@ export const accessError = (failure: NoAccess): OwnError =>
   failure.kind === 'access-refused'
     ? {
         name: 'lwa-refused',
+        cause: failure.error in LWA_ADVICE ? failure.error : 'refused',
         message: DENIED,
         details: `Login with Amazon refused the credentials of this seller: ${failure.error}. ${LWA_ADVICE[failure.error] ?? LWA_ADVICE['refused']}`,
       }
@@ -170,6 +171,7 @@ export const mintError = (failure: Failure, need: Need): OwnError => {
     name: 'mint-refused',
     message,
     details: `${amazons}Amazon refused the RDT for ${resource}${elementsOf(need)}. ${adviceOn(failure, resource)}`,
+    cause: causeOf(failure),
     status,
     code,
     requestId,
@@ -182,16 +184,16 @@ const elementsOf = ({ resources }: Need): string => {
 }
 
 const adviceOn = (refusal: Refused, resource: string): string => {
-  const { status, details } = refusal
-  if (refusedElements(refusal).length > 0) {
+  const cause = causeOf(refusal)
+  if (cause === 'elements') {
     return 'The application lacks the role for these elements, or the operation does not take them: ask for fewer (rdt.dataElements, x-rdt-data-elements), set rdt.onRefusedElements: drop, or get the role.'
   }
-  if (isNoRestrictedDocument(refusal)) {
+  if (cause === 'document') {
     return 'The report document is not restricted, or not known: fetch it with x-rdt-mode: skip.'
   }
-  if (blamesToken(details))
+  if (cause === 'token')
     return 'Amazon does not take the LWA access token: send a fresh one, or call again where it is a managed seller’s.'
-  if (status === 401 || status === 403) {
+  if (cause === 'denied') {
     return 'Check that the access token is valid, of this region, and of an application with the role.'
   }
   return resource.includes(' /vendor/')

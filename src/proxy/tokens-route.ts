@@ -7,7 +7,7 @@ import type { Broker, RdtResult } from '../rdt/broker.ts'
 import { readMintBody } from '../rdt/mint-body.ts'
 import type { Minter, Seller } from '../rdt/minter.ts'
 import type { Need, Policy, Steering } from '../rdt/need.ts'
-import type { Refused } from '../rdt/refusal.ts'
+import { causeOf, type Refused } from '../rdt/refusal.ts'
 import type { Catalogue } from '../sp-api/operations.ts'
 import { operationOf } from '../sp-api/recognise.ts'
 import type { Exchange } from './exchange.ts'
@@ -70,8 +70,9 @@ export const createTokensRoute = (options: TokensRouteOptions) => {
     res.end(JSON.stringify({ expiresIn, restrictedDataToken: token }))
   }
 
-  const passOn = (res: ServerResponse, { status, answer }: Refused): void => {
-    exchange.refused(res, 'mint-refused')
+  const passOn = (res: ServerResponse, refusal: Refused): void => {
+    const { status, code, answer } = refusal
+    exchange.refused(res, { name: 'mint-refused', cause: causeOf(refusal), code })
     res.statusCode = status
     for (const [name, value] of Object.entries(answer.headers)) res.setHeader(name, value)
     res.setHeader('x-rdt-error', 'mint-refused')

@@ -47,6 +47,8 @@ export type DeskOptions = {
   readonly attempt: (orders: readonly Order[]) => Promise<Attempt>
   /** A mint got its turn after waiting so long for the usage plan. */
   readonly onTurn: (waitedMs: number) => void
+  /** So many more resources wait here; below zero: fewer. */
+  readonly onLine: (by: number) => void
   /** Forgetting the desk loses nothing. */
   readonly onIdle: () => void
   readonly now: () => number
@@ -72,6 +74,7 @@ export const createDesk = (options: DeskOptions) => {
     maxResources,
     windowMs: plan.batchWindowMs,
     maxDistanceMs: () => Math.min(limiter.intervalMs(), maxWaitMs / 4),
+    onChange: options.onLine,
     now,
   })
   const granted = new Set<string>()
@@ -218,7 +221,6 @@ export const createDesk = (options: DeskOptions) => {
     hurry: arm,
     /** A permit of the plan for a mint that is made elsewhere. */
     pass: limiter.run,
-    length: line.length,
     forgetIfIdle,
   }
 }

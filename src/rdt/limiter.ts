@@ -128,6 +128,8 @@ export const createLimiter = ({ ratePerSecond, burst, now, random, shared, onFul
     run: <T extends Answered>(mint: () => Promise<T>, wanted: () => boolean, priority = 5) =>
       queue.schedule({ priority }, turnOf(mint, wanted)),
     intervalMs,
+    /** In force: as configured, or as Amazon has said since. */
+    ratePerSecond: (): number => rate,
     /** Forgetting the limiter loses nothing. */
     full,
     /** Milliseconds until the `nth` mint from now may leave, if none comes between. */

@@ -27,6 +27,8 @@ export type LineOptions = {
   readonly windowMs: number
   /** Longest distance that is kept between two mints that are not full, in milliseconds. */
   readonly maxDistanceMs: () => number
+  /** So many more wait; below zero: fewer. */
+  readonly onChange: (by: number) => void
   readonly now: () => number
 }
 
@@ -35,7 +37,8 @@ export type Held = { readonly size: number; readonly has: (family: string) => bo
 
 const SPREAD = 3
 
-export const createLine = <W extends Waiting>({ maxResources, windowMs, maxDistanceMs, now }: LineOptions) => {
+export const createLine = <W extends Waiting>(options: LineOptions) => {
+  const { maxResources, windowMs, maxDistanceMs, onChange, now } = options
   let waiting: W[] = []
   let crowd = 0 // mints that left with room to spare, though not alone
   let leftAt = Number.NEGATIVE_INFINITY
@@ -48,12 +51,15 @@ export const createLine = <W extends Waiting>({ maxResources, windowMs, maxDista
     return Math.max(since + windowMs, leftAt + distanceMs)
   }
   const takeOut = (some: ReadonlySet<W>): void => {
-    if (some.size > 0) waiting = waiting.filter((one) => !some.has(one))
+    if (some.size === 0) return
+    waiting = waiting.filter((one) => !some.has(one))
+    onChange(-some.size)
   }
 
   return {
     join: (one: W): void => {
       waiting.push(one)
+      onChange(1)
     },
     callers: (): number => waiting.reduce((sum, { waiters }) => sum + (waiters() > 0 ? 1 : 0), 0),
     length: (): number => waiting.length,

@@ -3,7 +3,7 @@ import { type Breaker, createBreakers } from './breaker.ts'
 import { type Access, accessOf, type Credential, renewable } from './credential.ts'
 import { type Attempt, createDesk, type Desk, type DeskPlan, type MintResult } from './desk.ts'
 import type { SharedPlan } from './fleet.ts'
-import { createLimiter } from './limiter.ts'
+import { createLimiter, type Limiter } from './limiter.ts'
 import { reachOf } from './refusal.ts'
 import type { Question, Refusals } from './refusals.ts'
 import { type RenewalPolicy, refreshAtOf } from './renewal.ts'
@@ -34,9 +34,12 @@ export type Progress =
   | { readonly noAccess: string }
 
 export type MinterEvents = {
-  readonly mintAttempted: (orders: readonly Order[], answer: MintAnswer, tookMs: number) => void
+  /** `ratePerSecond`: of the usage plan, as it is after this answer but for what the answer says of it. */
+  readonly mintAttempted: (orders: readonly Order[], answer: MintAnswer, tookMs: number, ratePerSecond: number) => void
   /** Waited for the usage plan. */
   readonly mintWaited: (ms: number) => void
+  /** From now on so many resources wait for the usage plan. */
+  readonly mintsWaiting: (resources: number) => void
 }
 
 /** Mints a second, and at once. Amazon's defaults: 1 and 10 per application and selling partner. */
@@ -58,9 +61,14 @@ export const createMinter = (options: MinterOptions) => {
   const { tokensApi, plan, renewal, refusals, events, now, random } = options
   const desks = new Map<string, Desk>()
   const breakerOf = createBreakers({ now, random })
+  let queued = 0
+  const onLine = (by: number): void => {
+    queued += by
+    events.mintsWaiting(queued)
+  }
 
   const attemptFor =
-    ({ origin, credential }: Seller, breaker: Breaker) =>
+    ({ origin, credential }: Seller, breaker: Breaker, limiter: Limiter) =>
     async (orders: readonly Order[]): Promise<Attempt> => {
       const access = await accessFor(orders, credential, 'attempting')
       if (access.kind !== 'token') return access
@@ -70,7 +78,7 @@ export const createMinter = (options: MinterOptions) => {
       const targetApplication = orders[0]?.need.targetApplication
       const need = { resources, targetApplication }
       const answer = await tokensApi.mint({ origin, accessToken, need })
-      events.mintAttempted(orders, answer, now() - sentAt)
+      events.mintAttempted(orders, answer, now() - sentAt, limiter.ratePerSecond())
       if (isFailure(answer)) breaker.failed()
       else breaker.answered()
       if (answer.kind === 'success') return minted(answer, sentAt, resources.length)
@@ -115,8 +123,9 @@ export const createMinter = (options: MinterOptions) => {
       limiter,
       breaker,
       refusals,
-      attempt: attemptFor(seller, breaker),
+      attempt: attemptFor(seller, breaker, limiter),
       onTurn: events.mintWaited,
+      onLine,
       onIdle: () => desks.delete(key),
       now,
       random,
@@ -135,7 +144,7 @@ export const createMinter = (options: MinterOptions) => {
     /** Usage plans that have something to remember: as many as credentials have minted of late. */
     plans: (): number => desks.size,
     /** Resources waiting for the usage plan. */
-    queued: (): number => [...desks.values()].reduce((sum, desk) => sum + desk.length(), 0),
+    queued: (): number => queued,
   }
 }
 export type Minter = ReturnType<typeof createMinter>

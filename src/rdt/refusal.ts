@@ -45,6 +45,16 @@ export const refusedElements = ({ status, message }: Refused): readonly DataElem
 
 const namesElements = (message: string): boolean => /data elements?/i.test(message)
 
+/** What a refusal is about: these data elements, a report document, the access token, or the role and whose authorisation it is. */
+export type Cause = 'elements' | 'document' | 'token' | 'denied' | 'role'
+
+export const causeOf = (refusal: Refused): Cause => {
+  if (refusedElements(refusal).length > 0) return 'elements'
+  if (isNoRestrictedDocument(refusal)) return 'document'
+  if (blamesToken(refusal.details)) return 'token'
+  return refusal.status === 401 || refusal.status === 403 ? 'denied' : 'role'
+}
+
 /** A report document that needs no RDT, or is none of this seller's. */
 export const isNoRestrictedDocument = ({ status, message }: Refused): boolean =>
   status === 400 && /invalid or unsupported document id/i.test(message)

@@ -35,6 +35,8 @@ export type OwnError = {
   readonly message: string
   /** What to do about it. */
   readonly details?: string
+  /** What it is about, where the name alone does not tell: of a closed set, for operators, never sent. */
+  readonly cause?: string
   /** Seconds, for Retry-After. */
   readonly retryAfterS?: number
   /** In place of the catalogue's. */

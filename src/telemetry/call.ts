@@ -1,6 +1,10 @@
 /** Pure: what is remembered of a call while it is served, and what that comes to when it has ended. */
 import type { RestrictedResource } from '../rdt/need.ts'
 import type { MintAnswer } from '../rdt/tokens-api.ts'
+import type { OwnError } from '../sp-api/errors.ts'
+
+/** The error that was the answer: its name, what it is about, and the code of Amazon's refusal. */
+export type Failure = Pick<OwnError, 'name' | 'cause' | 'code'>
 
 /** The handler fills it in as it learns. */
 export type Call = {
@@ -26,7 +30,7 @@ export type Call = {
   /** Of its body, in memory until it has ended. */
   keptBytes: number
   /** Refused by us or failed at Amazon: an answer that then does not end whole is no abort of the caller. */
-  failed?: boolean
+  failed?: Failure
   /** When the call left for Amazon, for the last time. */
   forwardedAt?: number
   /** When Amazon's answer to that began. */

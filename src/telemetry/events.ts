@@ -13,11 +13,10 @@ import { auditOfCall, auditOfMint, type OperationOf } from './audit.ts'
 import { type Call, cured, overheadOf, streamedOutcome, upstreamOf } from './call.ts'
 import type { Logger } from './logger.ts'
 import { type Metrics, TRIGGERS } from './metrics.ts'
+import type { Lookup, MintTold, Stats } from './stats.ts'
 import { bugIn, requestIdIn } from './words.ts'
 
 export type UpstreamFailure = 'connect' | 'timeout' | 'reset' | 'other'
-
-export type RouteCounts = { calls: number; hit: number; minted: number; rejected: number }
 
 const METHODS = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'])
 
@@ -26,6 +25,7 @@ export type ConfiguredBy = 'start' | 'signal' | 'file'
 
 export type EventsOptions = {
   readonly metrics: Metrics
+  readonly stats: Stats
   readonly logger: Logger
   readonly operationOf: OperationOf
   readonly now: () => number
@@ -42,28 +42,13 @@ const SECRETS_CHANGED = {
 
 type Ended = { readonly call: Call; readonly status: number; readonly aborted: boolean; readonly tookMs: number }
 
-export const createEvents = ({ metrics, logger, operationOf, now }: EventsOptions) => {
-  const stats = {
-    lookups: { hit: 0, miss: 0, coalesced: 0, negative: 0 },
-    routes: new Map<string, RouteCounts>(),
-    mints: 0,
-    lastMintError: undefined as { at: string; outcome: string; status?: number; code?: string } | undefined,
-    lastLwaError: undefined as { at: string; outcome: string; status?: number } | undefined,
-  }
-
+export const createEvents = ({ metrics, stats, logger, operationOf, now }: EventsOptions) => {
   let unreadableToldUntil = 0 // one a minute is enough
-
-  const countRoute = ({ route, verdict }: Call): void => {
-    const counts = stats.routes.get(route) ?? { calls: 0, hit: 0, minted: 0, rejected: 0 }
-    stats.routes.set(route, counts)
-    counts.calls += 1
-    if (verdict === 'hit' || verdict === 'minted' || verdict === 'rejected') counts[verdict] += 1
-  }
 
   const countCall = (call: Call, status: number, tookMs: number): void => {
     const { route, method, verdict } = call
     const overheadMs = overheadOf(call)
-    countRoute(call)
+    stats.call(call, status)
     metrics.requests.inc({ route, method, code: String(status), verdict })
     metrics.duration.observe({ route }, tookMs / 1000)
     if (overheadMs !== undefined) metrics.overhead.observe(overheadMs / 1000)
@@ -87,8 +72,9 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
     metrics.rejections.inc({ reason: name })
   }
 
-  const countMint = (outcome: MintAnswer['kind'], trigger: Trigger, tookMs: number): void => {
-    stats.mints += 1
+  const countMint = (told: MintTold, trigger: Trigger, tookMs: number): void => {
+    const { outcome } = told
+    stats.mint(told)
     metrics.mints.inc({ outcome, trigger })
     metrics.mintDuration.observe(tookMs / 1000)
     if (outcome === 'success') metrics.lastMint.set(Date.now() / 1000)
@@ -98,7 +84,8 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
   const mintStreamed = (call: Call, status: number): void => {
     const outcome = streamedOutcome(call, status)
     const { forwardedAt = 0, answeredAt = now(), credential, requestId } = call
-    if (outcome !== 'abandoned') countMint(outcome, 'caller', answeredAt - forwardedAt)
+    const told = { credential, operations: [], status, renewal: false, expected: outcome === 'refused' }
+    if (outcome !== 'abandoned') countMint({ ...told, outcome }, 'caller', answeredAt - forwardedAt)
     logger.audit('mint', { trigger: 'caller', credential, outcome, requestId })
   }
 
@@ -119,19 +106,6 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
   }
 
   return {
-    /** For /status. */
-    summary: () => {
-      const { hit, miss, coalesced, negative } = stats.lookups
-      const lookups = hit + miss + coalesced + negative
-      return {
-        hitRatio: lookups === 0 ? null : hit / lookups,
-        mints: stats.mints,
-        operations: Object.fromEntries(stats.routes),
-        lastMintError: stats.lastMintError ?? null,
-        lastLwaError: stats.lastLwaError ?? null,
-      }
-    },
-
     /** `aborted`: the caller left before the answer was sent; counted as 499, as nginx does. */
     callEnded: (call: Call, sentStatus: number, aborted: boolean): void => {
       if (ended.length === 0) setImmediate(tellEnded)
@@ -141,6 +115,7 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
     /** Bytes that were no request. */
     unreadable: (name: ErrorName): void => {
       rejected(name)
+      stats.unreadable(name)
       logger.audit('refusal', { outcome: `rejected;${name}` })
     },
 
@@ -151,9 +126,9 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
       logger.warn({ reason, code }, 'the call to SP-API failed')
     },
 
-    tokenLookup: (result: keyof typeof stats.lookups): void => {
+    tokenLookup: (result: Lookup): void => {
       metrics.lookups.inc({ result })
-      stats.lookups[result] += 1
+      stats.lookup(result)
     },
 
     tokenEvicted: (reason: Eviction): void => {
@@ -162,31 +137,37 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
 
     mintWaited: (ms: number): void => {
       metrics.queueWait.observe(ms / 1000)
+      stats.mintWaited(ms)
     },
 
-    mintAttempted: (orders: readonly Order[], answer: MintAnswer, tookMs: number): void => {
+    mintsWaiting: stats.mintsWaiting,
+
+    mintAttempted: (orders: readonly Order[], answer: MintAnswer, tookMs: number, ratePerSecond: number): void => {
       const outcome = answer.kind
       const trigger = TRIGGERS.find((one) => orders.some((order) => order.trigger === one)) ?? 'miss'
       const resources = orders.reduce((sum, { need }) => sum + need.resources.length, 0)
-      countMint(outcome, trigger, tookMs)
       metrics.mintResources.observe(resources)
       const record = auditOfMint(orders, answer, operationOf)
       const { credential, status, code, requestId } = record
+      // A report document that turns out to need no RDT was asked for to find that out: no trouble.
+      const expected = outcome === 'refused' && orders.every(({ need }) => need.unsure)
+      const operations = [...new Set(record.resources.map(({ operation }) => operation))]
+      const told = {
+        credential,
+        operations,
+        outcome,
+        status,
+        code,
+        renewal: trigger === 'refresh',
+        expected,
+        ratePerSecond,
+      }
+      countMint(told, trigger, tookMs)
       const fields = { outcome, trigger, resources, credential, ms: tenth(tookMs) }
       logger.audit('mint', { trigger, ...record })
       if (outcome === 'success') {
         logger.info(fields, 'mint')
         return
-      }
-      // A report document that turns out to need no RDT was asked for to find that out: no trouble.
-      const expected = outcome === 'refused' && orders.every(({ need }) => need.unsure)
-      if (!expected) {
-        stats.lastMintError = {
-          at: new Date().toISOString(),
-          outcome,
-          ...(status && { status }),
-          ...(code && { code }),
-        }
       }
       logger[expected ? 'info' : 'warn']({ ...fields, status, code, requestId }, 'mint')
     },
@@ -198,8 +179,7 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
       metrics.lwaRequests.inc({ outcome, secret: standing })
       metrics.lwaDuration.observe(tookMs / 1000)
       const fields = { seller, credential: credential.slice(0, 8), outcome, secrets: standing, status, cause }
-      if (outcome !== 'success')
-        stats.lastLwaError = { at: new Date().toISOString(), outcome, ...(status !== undefined && { status }) }
+      stats.lwa(seller, outcome, status)
       logger[outcome === 'success' ? 'info' : 'warn']({ ...fields, ms: tenth(tookMs) }, 'access token')
       logger.audit('access-token', fields)
     },
@@ -207,6 +187,7 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
     /** What became of secrets that have changed. */
     secretsChanged: ({ seller }: Pick<WhoseToken, 'seller'>, outcome: keyof typeof SECRETS_CHANGED): void => {
       const [level, text] = SECRETS_CHANGED[outcome]
+      if (outcome !== 'reauthorised') stats.secrets(seller, outcome === 'taken over')
       logger[level]({ seller }, text)
     },
 
@@ -236,6 +217,7 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
     /** Tampered with, or sealed with a key of which this replica has none. */
     valueUnreadable: (): void => {
       metrics.storeUnreadable.inc()
+      stats.valueUnreadable()
       if (now() < unreadableToldUntil) return
       unreadableToldUntil = now() + 60_000
       logger.warn({}, 'a value in the store cannot be read: it is taken for none')
@@ -255,6 +237,7 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
     /** `changed`: keys. At the start, none. */
     configured: (by: ConfiguredBy, configuration: string, changed: readonly string[]): void => {
       metrics.lastReload.set(1)
+      stats.reloaded(true)
       if (by !== 'start') logger.info({ by, configuration, changed }, 'configuration reloaded')
       logger.audit('configuration', { by, configuration, changed, outcome: 'in force' })
     },
@@ -265,6 +248,7 @@ export const createEvents = ({ metrics, logger, operationOf, now }: EventsOption
       problems: readonly { readonly path: string; readonly message: string }[],
     ): void => {
       metrics.lastReload.set(0)
+      stats.reloaded(false)
       const texts = problems.map(({ path, message }) => `${path}: ${message}`)
       logger.error({ by, problems: texts }, 'configuration not reloaded: what was in force stays')
       logger.audit('configuration', { by, problems: texts, outcome: 'refused' })

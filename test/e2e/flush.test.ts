@@ -110,9 +110,11 @@ test('the two POSTs answer loopback peers only, and no browser', async () => {
       ready: () => true,
       metrics: { contentType: 'text/plain', metrics: async () => '' },
       status: () => ({}),
+      explain: () => ({}),
       flush: () => done.push('flush'),
       stop: () => void done.push('stop'),
       onCall: () => {},
+      now: () => 0,
     }),
   )
   const ask = async (peer: string, target: string, header = ''): Promise<string> => {

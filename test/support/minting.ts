@@ -74,6 +74,7 @@ export const startMinting = (wire: Wire, options: Options = {}) => {
       triggers.push(orders.map(({ trigger }) => trigger))
     },
     mintWaited: () => {},
+    mintsWaiting: () => {},
   }
   const cache = createTokenCache({
     maxEntries,

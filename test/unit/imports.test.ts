@@ -40,6 +40,9 @@ test('each library is imported in exactly one file', () => {
 })
 
 const PURE = [
+  'admin/problems.ts',
+  'admin/status.ts',
+  'explain.ts',
   'rdt/need.ts',
   'rdt/batch.ts',
   'rdt/refusal.ts',
@@ -72,6 +75,7 @@ test('the process is touched in main.ts alone, the file system only by loaders',
   assert.deepEqual(touching, ['main.ts'])
   const reading = imports.filter(({ from }) => from.startsWith('node:fs')).map(({ file }) => file)
   assert.deepEqual(reading.sort(), [
+    'admin/page.ts',
     'cli/command.ts',
     'config/caller-token.ts',
     'config/files.ts',

@@ -9,7 +9,17 @@ const ALONE = { inCompany: false, mostUnsure: 50 }
 
 const start = ({ maxResources = 50, windowMs = 5, maxDistanceMs = 1000 } = {}) => {
   let time = 1000
-  const line = createLine<Place>({ maxResources, windowMs, maxDistanceMs: () => maxDistanceMs, now: () => time })
+  let told = 0
+  const onChange = (by: number): void => {
+    told += by
+  }
+  const line = createLine<Place>({
+    maxResources,
+    windowMs,
+    maxDistanceMs: () => maxDistanceMs,
+    onChange,
+    now: () => time,
+  })
   const join = (name: string, extra: Partial<Place> = {}): Place => {
     const resources = [{ method: 'GET', path: `/${name}` }]
     const place = {
@@ -34,6 +44,8 @@ const start = ({ maxResources = 50, windowMs = 5, maxDistanceMs = 1000 } = {}) =
     due: (held: ReadonlySet<string> = NOBODY) => line.dueInMs(held),
     take: (how = ALONE, held: ReadonlySet<string> = NOBODY) => line.take(held, how).map(({ name }) => name),
     line,
+    /** How many wait, by what was told of it. */
+    told: () => told,
   }
 }
 
@@ -170,4 +182,18 @@ test('whom nobody waits for any more is due at once, to be let go', () => {
   assert.equal(line.length(), 0)
   join('renewal of what is gone', { waiters: () => 0, wanted: () => false, leaveBy: 900_000 })
   assert.equal(due(), 0)
+})
+
+test('whoever joins, leaves or is let go is told: what was told adds up to who waits', () => {
+  const { join, take, line, told } = start({ maxResources: 2 })
+  for (const name of ['a', 'b', 'c', 'd']) join(name)
+  assert.equal(told(), 4)
+  take()
+  assert.equal(told(), line.length())
+  line.remove(({ name }) => name === 'd')
+  assert.equal(told(), 1)
+  line.remove(() => false)
+  take()
+  take()
+  assert.deepEqual([told(), line.length()], [0, 0])
 })

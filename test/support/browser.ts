@@ -1,0 +1,36 @@
+/** A real Chromium, Debian's, driven by playwright-core: what a page says on its console and asks of the network is kept. */
+import { type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import type { Life } from './life.ts'
+
+export type Visit = {
+  readonly page: Page
+  /** Errors and warnings on the console, and uncaught ones. */
+  readonly complaints: readonly string[]
+  /** Method and address of every request. */
+  readonly requests: readonly string[]
+}
+
+/** Opens it once for a file of tests; `t` may be a suite. */
+export const startBrowser = async (t: Life) => {
+  // no sandbox: it does not run for root; what it opens is ours
+  const browser = await chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu'],
+  })
+  t.after(() => browser.close())
+  return {
+    visit: async (address: string, options: BrowserContextOptions = {}): Promise<Visit> => {
+      const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })
+      const page = await context.newPage()
+      const complaints: string[] = []
+      const requests: string[] = []
+      page.on('console', (message) => {
+        if (['error', 'warning'].includes(message.type())) complaints.push(`${message.type()}: ${message.text()}`)
+      })
+      page.on('pageerror', (error) => complaints.push(String(error)))
+      context.on('request', (request) => requests.push(`${request.method()} ${request.url()}`))
+      await page.goto(address)
+      return { page, complaints, requests }
+    },
+  }
+}
