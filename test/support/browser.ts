@@ -10,17 +10,19 @@ export type Visit = {
   readonly requests: readonly string[]
 }
 
-/** Opens it once for a file of tests; `t` may be a suite. */
-export const startBrowser = async (t: Life) => {
+/** One for a file of tests. */
+export const startBrowser = async (life: Life) => {
   // no sandbox: it does not run for root; what it opens is ours
   const browser = await chromium.launch({
     executablePath: '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-gpu'],
   })
-  t.after(() => browser.close())
+  life.after(() => browser.close())
   return {
-    visit: async (address: string, options: BrowserContextOptions = {}): Promise<Visit> => {
+    /** A profile of its own, gone with the test. */
+    visit: async (t: Life, address: string, options: BrowserContextOptions = {}): Promise<Visit> => {
       const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })
+      t.after(() => context.close())
       const page = await context.newPage()
       const complaints: string[] = []
       const requests: string[] = []
