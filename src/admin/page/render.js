@@ -70,7 +70,7 @@ const circumstances = (problem) => {
   const since =
     times === 1
       ? ago(lastSecondsAgo)
-      : `${count(times)} times since ${ago(firstSecondsAgo)}, last ${ago(lastSecondsAgo)}`
+      : `${count(times)} times in ${duration(firstSecondsAgo)}, last ${ago(lastSecondsAgo)}`
   const where = operation === undefined || operation === 'other' ? [] : [operation]
   return `${[...where, ...answered, since].join(', ')}.${wentWellSince ? ' It has gone well since.' : ''}`
 }
