@@ -33,7 +33,7 @@ RUN npm run build && find dist -name '*.map' -delete
 COPY config/ config/
 COPY LICENSE ./
 # Whatever the umask of the checkout: everybody may read, the owner alone may write.
-RUN chmod -R u=rwX,go=rX config LICENSE package.json
+RUN chmod -R u=rwX,go=rX dist config LICENSE package.json
 
 FROM scratch AS image
 COPY --from=system /rootfs/ /

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, type Stats, statSync } from 'node:fs'
 import { createServer } from 'node:http'
 import path from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
+import { PAGE_PATHS } from '../../src/admin/page.ts'
 import { listen } from '../support/listen.ts'
 import { until } from '../support/many.ts'
 import { buildImage, type Image } from './build.ts'
@@ -53,7 +54,7 @@ describe('the image', { skip: cannotBuild() }, () => {
     assert.deepEqual(readdirSync(path.join(image.tree, 'app')).sort(), [
       ...['LICENSE', 'config', 'dist', 'node_modules', 'package.json'],
     ])
-    const sources = entriesOf(path.join(ROOT, 'src')).filter(({ name }) => name.endsWith('.ts'))
+    const sources = entriesOf(path.join(ROOT, 'src')).filter(({ stat }) => stat.isFile())
     assert.deepEqual(filesUnder('app/dist'), sources.map(({ name }) => name.replace(/ts$/, 'js')).sort())
     assert.deepEqual(
       readdirSync(path.join(image.tree, 'app/config')).sort(),
@@ -139,11 +140,14 @@ describe('the image', { skip: cannotBuild() }, () => {
     assert.match(status, /^CapInh:\t0+\nCapPrm:\t0+\nCapEff:\t0+$/m)
     assert.match(status, /^NoNewPrivs:\t1$/m)
 
+    const admin = `http://${host}:${image.ports[1]}`
+    for (const file of PAGE_PATHS) assert.equal((await fetch(admin + file)).status, 200, file)
+
     const call = fetch(`http://${host}:${image.ports[0]}/sellers/v1/marketplaceParticipations`)
     await arrived.promise
     await container.kill(image.stopSignal as NodeJS.Signals)
     await until(async () => (await healthOf()) === 1, 30_000)
-    assert.equal((await fetch(`http://${host}:${image.ports[1]}/livez`)).status, 200)
+    assert.equal((await fetch(`${admin}/livez`)).status, 200)
     release()
     assert.equal((await call).status, 200)
     const { code, out, err } = await container.ended
