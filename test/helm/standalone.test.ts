@@ -230,6 +230,7 @@ test('the notes name the address and the next step', { skip }, () => {
   const text = notes(values())
   assert.match(text, /http:\/\/shop-rdt-sidecar\.orders\.svc:8080/)
   assert.match(text, /helm -n orders test shop/)
+  assert.match(text, /localhost:9090.*\n.*kubectl -n orders port-forward deployment\/shop-rdt-sidecar 9090/)
   assert.doesNotMatch(text, /WARNING/)
 })
 

@@ -102,7 +102,7 @@ suite('the page, in Chromium', { skip }, () => {
 
     assert.deepEqual(complaints, [])
     await pair.close()
-    await until(async () => /^No answer since /.test((await page.textContent('#state')) ?? ''))
+    await until(async () => /^No answer for /.test((await page.textContent('#state')) ?? ''))
     assert.equal(await calls(), '1') // what was known stays to be read
   })
 

@@ -19,21 +19,23 @@ const look = async () => {
   clearTimeout(timer)
   if (asking || paused || document.hidden) return
   asking = true
-  try {
-    const answer = await fetch('status', { signal: AbortSignal.timeout(PATIENCE_MS), cache: 'no-store' })
-    if (!answer.ok) throw new Error(`${answer.status}`)
-    /** @type {import('../status.ts').Status} */
-    const status = await answer.json()
+  const status = await ask()
+  asking = false
+  timer = setTimeout(look, EVERY_MS)
+  if (status) {
     answeredAt = performance.now()
     render(status)
     plots.show(status.lastHour)
-  } catch (error) {
-    if (error instanceof TypeError || error instanceof DOMException || error instanceof SyntaxError)
-      renderSilence((performance.now() - answeredAt) / 1000)
-    else throw error
-  } finally {
-    asking = false
-    timer = setTimeout(look, EVERY_MS)
+  } else renderSilence((performance.now() - answeredAt) / 1000)
+}
+
+/** @returns {Promise<import('../status.ts').Status | undefined>} Undefined where there is no answer, or another than it should be. */
+const ask = async () => {
+  try {
+    const answer = await fetch('status', { signal: AbortSignal.timeout(PATIENCE_MS), cache: 'no-store' })
+    return answer.ok ? await answer.json() : undefined
+  } catch {
+    return undefined
   }
 }
 

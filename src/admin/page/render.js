@@ -26,7 +26,7 @@ export const render = (status) => {
 
 /** @param {number} seconds */
 export const renderSilence = (seconds) => {
-  say('silent', `No answer since ${duration(seconds)}`)
+  say('silent', `No answer for ${duration(seconds)}`)
   document.title = 'No answer – RDT sidecar'
 }
 
