@@ -95,8 +95,13 @@ export type Places = {
   readonly managed: { readonly seller: string; readonly tokenFile: string }
 }
 
+export const watchIt = (admin: string): string => `Watch it in a browser: ${admin}/\n\n`
+
 export const tryByHand = ({ amazon, sidecar, admin, secret, managed }: Places, paint: Paint): string => `
-${paint('bold', 'Try it by hand')} (everything stays up until Ctrl-C):
+${paint('bold', 'Try it by hand')} (everything stays up until Ctrl-C, and two calls a second go on):
+
+  ${paint('dim', '# the page for people on call, in a browser')}
+  ${admin}/
 
   LWA=$(curl -s ${amazon}/auth/o2/token -d grant_type=refresh_token -d 'refresh_token=Atzr|seller-a' \\
     -d client_id=amzn1.application-oa2-client.demo -d client_secret=${secret} | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')

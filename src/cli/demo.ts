@@ -1,4 +1,4 @@
-/** `demo`: simulator and sidecar on free ports, a short real workload, and what it cost. Needs no account and no network. */
+/** `demo`: simulator and sidecar on free ports, a short real workload, what it cost, and a page to watch. Needs no account and no network. */
 import path from 'node:path'
 import { parseArgs, styleText } from 'node:util'
 import { createSidecar } from '../sidecar.ts'
@@ -15,8 +15,19 @@ import {
   steadyText,
   tableOf,
   tryByHand,
+  watchIt,
 } from './demo-report.ts'
-import { type Ask, burstOf, type DemoCall, medianOf, PARTICIPATIONS, steadily, workOf } from './demo-workload.ts'
+import {
+  type Ask,
+  burstOf,
+  DENIED,
+  type DemoCall,
+  medianOf,
+  PARTICIPATIONS,
+  quietDay,
+  steadily,
+  workOf,
+} from './demo-workload.ts'
 
 const TOKEN = 'x-amz-access-token'
 const SAMPLES = 200
@@ -52,11 +63,12 @@ export const demo: Command = async (io) => {
     io.out(
       `Simulated SP-API at ${amazon}, sidecar at ${base}. Two sellers fetch their orders, a label and a report.\n\n`,
     )
+    if (!values.once) io.out(watchIt(adminBase))
     for (const part of [showDay, showBurst, showRenewal, showManaged]) io.out(await part(stage))
     if (!values.once) {
       const managed = { seller: MANAGED[0], tokenFile }
       io.out(tryByHand({ amazon, sidecar: base, admin: adminBase, secret: SECRETS.new, managed }, paint))
-      await io.stopped
+      await goOn(stage, io.stopped)
     }
   }
   try {
@@ -134,7 +146,7 @@ const showManaged = async ({ simulator, base, paint, callerToken, takeOver }: St
     return { ...countOf(simulator, from), failed }
   }
   /** RDTs serve the one call; the other goes out with the access token. */
-  const goOn = (ms: number) => () =>
+  const forAWhile = (ms: number) => () =>
     steadily(ms, 25, (target) =>
       Promise.all(
         asks.flatMap((ask) => [
@@ -152,12 +164,28 @@ const showManaged = async ({ simulator, base, paint, callerToken, takeOver }: St
     error: refused.headers.get('x-rdt-error') ?? 'none',
     atAmazon: simulator.log().length - arrived,
   }
-  const renewed = await span(goOn(LWA_LIFE_S * 1000))
+  const renewed = await span(forAWhile(LWA_LIFE_S * 1000))
   simulator.control({ clientSecrets: [SECRETS.new] })
   takeOver(SECRETS.new)
-  const rotated = await span(goOn(500))
+  const rotated = await span(forAWhile(500))
   simulator.control({ accessTokenSeconds: 3600 })
   return managedText({ day, unproven, renewed, rotated, lifeS: LWA_LIFE_S }, paint)
+}
+
+/** Gives the page something to show until `stopped`; prints nothing. */
+const goOn = async ({ simulator, base, callerToken }: Stage, stopped: Promise<void>): Promise<void> => {
+  const ending = new AbortController()
+  stopped.then(() => ending.abort())
+  simulator.control({ denyOperations: [DENIED.operation] })
+  await quietDay(ending.signal, documentId(1), async (n, target, headers) => {
+    const proof = { 'x-rdt-seller': MANAGED[n % 2 ? 1 : 0], 'x-rdt-caller-token': callerToken }
+    const request = new Request(base + target, { headers: { ...proof, ...headers }, signal: ending.signal })
+    try {
+      await (await fetch(request)).arrayBuffer()
+    } catch {
+      // the visitor has stopped the demo, or the sidecar, or has made the simulator hang up
+    }
+  })
 }
 
 /** What the simulator saw of managed sellers since then. */
