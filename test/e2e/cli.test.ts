@@ -3,9 +3,12 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
+import type { Status } from '../../src/admin/status.ts'
 import { loadConfig } from '../../src/config/load.ts'
+import type { LogEntry } from '../../src/simulator/types.ts'
 import { FREE, lwaToken, printed, run, serving, simulating, start } from '../support/cli.ts'
+import { until } from '../support/many.ts'
 
 const FIXTURES = path.join(import.meta.dirname, '../fixtures')
 test('serve is the default command; SIGTERM drains and exits 0', async (t) => {
@@ -177,6 +180,8 @@ test('demo --once: mints fewer than calls, no 429, plain text when piped, and it
   assert.match(out, /was rotated, 0 failed; [1-9]\d* LWA requests with the new one, 0 refused, 0 mints\./)
   assert.ok(!out.includes('\u001b'))
   assert.doesNotMatch(out, /Atz|^\{/m) // no token, no log line
+  assert.doesNotMatch(out, /browser/)
+  assert.equal(new Set(out.match(/127\.0\.0\.1:\d+/g)).size, 2, 'simulator and sidecar, no page')
 })
 
 const noCurl = spawnSync('curl', ['--version']).error && !process.env['CI'] ? 'curl is not installed' : false
@@ -194,6 +199,69 @@ test('demo stays up, and its curl lines work as printed', { skip: noCurl }, asyn
   running.child.kill('SIGINT')
   assert.equal((await running.finished).code, 0)
   assert.ok(!existsSync(path.dirname(tokenFile)), 'the caller token is gone')
+})
+
+/** The demo when its work is over. */
+const demonstrating = async (t: TestContext) => {
+  const running = start(t, ['demo'])
+  await printed(running, /grep \^rdt_\n/)
+  const [, amazon = ''] = await printed(running, /SP-API at (\S+),/)
+  const [, page = ''] = await printed(running, /browser: (\S+)\n/)
+  const status = async (): Promise<Status> => (await fetch(`${page}status`)).json() as Promise<Status>
+  const ended = async (signal: NodeJS.Signals) => {
+    const from = performance.now()
+    running.child.kill(signal)
+    return { ...(await running.finished), ms: performance.now() - from }
+  }
+  return { running, amazon, page, status, ended }
+}
+
+test('demo prints the address of its page before its work and after it, and goes on so that the page has something to show', async (t) => {
+  const { running, page, status, ended } = await demonstrating(t)
+  const [before = '', after = ''] = running.out().split(/^ +operation .*/m)
+  for (const part of [before, after]) assert.deepEqual(part.match(/http:\S+\/(?=\n)/g), [page])
+  assert.match(after, /Try it by hand .*\n\n.*in a browser\n {2}http/)
+  const answer = await fetch(page)
+  assert.equal(answer.status, 200)
+  assert.match(await answer.text(), /<title>RDT sidecar<\/title>/)
+
+  const first = await status()
+  const callsOf = ({ operations, lookups }: Status) =>
+    [operations['orders-v0.getOrderAddress']?.mints, operations['other']?.calls, lookups.hit].map(Number)
+  let last = first
+  const seconds = () => last.uptimeSeconds - first.uptimeSeconds
+  const more = async (): Promise<boolean> => {
+    last = await status()
+    return seconds() >= 4 && callsOf(last).every((now, i) => now > (callsOf(first)[i] ?? 0))
+  }
+  await until(more, 30_000)
+  assert.ok(last.calls - first.calls <= 2 * seconds() + 4, `${last.calls - first.calls} calls in ${seconds()} s`)
+  assert.ok(last.lastHour.mints.some((mints) => Number(mints) > 0))
+  const open = last.problems.filter(({ wentWellSince }) => !wentWellSince)
+  const role = open.find(({ kind }) => kind === 'mint-refused')
+  assert.ok(role && 'cause' in role)
+  assert.deepEqual([role.cause, role.operation], ['role', 'shipment-invoicing-v0.getShipmentDetails'])
+  assert.match(role.cure, /Seller Central/)
+
+  const { code, out, err, ms } = await ended('SIGTERM')
+  assert.deepEqual([code, err], [0, ''])
+  assert.match(out, /grep \^rdt_\n$/, 'what goes on says nothing')
+  assert.ok(ms < 5000, `${ms} ms`)
+})
+
+test('demo goes on through answers that break, and ends at a signal in the middle of a call', async (t) => {
+  const { amazon, status, ended } = await demonstrating(t)
+  const control = (patch: object) =>
+    fetch(`${amazon}/_simulator/control`, { method: 'POST', body: JSON.stringify(patch) })
+  await control({ fail: (['cut', 'reset', 'html', 500] as const).map((as) => ({ on: 'call', times: 1, as })) })
+  const { calls } = await status()
+  await until(async () => (await status()).calls >= calls + 6)
+  await control({ fail: [{ on: 'call', times: 100, as: 'hang' }] })
+  const log = async (): Promise<LogEntry[]> => (await fetch(`${amazon}/_simulator/log`)).json() as Promise<LogEntry[]>
+  await until(async () => (await log()).at(-1)?.status === 0)
+  const { code, err, ms } = await ended('SIGINT')
+  assert.deepEqual([code, err], [0, ''])
+  assert.ok(ms < 10_000, `${ms} ms: it has not waited for the answer`)
 })
 
 test('demo ends at a signal, without finishing its work: a hang-up too', async (t) => {
