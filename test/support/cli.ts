@@ -17,9 +17,9 @@ export type Running = {
   readonly finished: Promise<Finished>
 }
 
-/** Starts a command with nothing of this process's SIDECAR_* environment; killed when the test ends. `flags`: Node's own. `main`: another copy. */
+/** Starts a command with nothing of this process's SIDECAR_* environment; killed when `t` ends. `flags`: Node's own. `main`: another copy. */
 export const start = (
-  t: TestContext,
+  t: Life,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
   flags: readonly string[] = [],
