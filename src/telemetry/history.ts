@@ -18,8 +18,11 @@ type Minute = {
   /** Mints of the seller that made most of them, and what its plan would allow. */
   busiest: number
   plan: number
+  /** Resources that waited when it began; most of them at once. */
+  readonly waitingBefore: number
   mostWaiting: number
   longestWaitMs: number
+  waitedMs: number
 }
 
 export const MINUTES = 60
@@ -39,8 +42,10 @@ export const createHistory = ({ ratePerSecond, now }: HistoryOptions) => {
     throttled: 0,
     busiest: 0,
     plan: planOf(ratePerSecond),
+    waitingBefore: waiting,
     mostWaiting: waiting,
     longestWaitMs: 0,
+    waitedMs: 0,
   })
   const current = (): Minute => {
     const at = Math.floor(now() / MINUTE_MS)
@@ -74,16 +79,19 @@ export const createHistory = ({ ratePerSecond, now }: HistoryOptions) => {
     waited: (ms: number): void => {
       const minute = current()
       minute.longestWaitMs = Math.max(minute.longestWaitMs, ms)
+      minute.waitedMs += ms
     },
     /** Minute by minute, oldest first, the last one being under way; null before the start. */
     read: () => {
       const last = Math.floor(now() / MINUTE_MS)
-      const minutes = Array.from({ length: MINUTES }, (_, i) => {
-        const at = last - MINUTES + 1 + i
-        const there = ring[at % MINUTES]
-        if (there?.at === at) return there
-        return at < startedAt ? undefined : { ...begun(at), mostWaiting: at === last ? waiting : 0 }
-      })
+      const minutes: (Minute | undefined)[] = []
+      let before = waiting // of those who waited when the minute ended, while nothing happened in it
+      for (let at = last; minutes.length < MINUTES; at -= 1) {
+        const written = ring[at % MINUTES]
+        const there = written?.at === at ? written : undefined
+        minutes.unshift(there ?? (at < startedAt ? undefined : { ...begun(at), mostWaiting: before }))
+        before = there?.waitingBefore ?? before
+      }
       const column = (read: (minute: Minute) => number) => minutes.map((minute) => (minute ? read(minute) : null))
       return {
         mints: column(({ mints }) => mints),
@@ -91,8 +99,12 @@ export const createHistory = ({ ratePerSecond, now }: HistoryOptions) => {
         busiest: column(({ busiest }) => busiest),
         plan: column(({ plan }) => plan),
         mostWaiting: column(({ mostWaiting }) => mostWaiting),
-        longestWaitSeconds: column(({ longestWaitMs }) => Math.round(longestWaitMs / 100) / 10),
+        longestWaitSeconds: column(({ longestWaitMs }) => seconds(longestWaitMs)),
+        /** Of all its mints together. */
+        waitedSeconds: column(({ waitedMs }) => seconds(waitedMs)),
       }
     },
   }
 }
+
+const seconds = (ms: number): number => Math.round(ms / 100) / 10

@@ -72,6 +72,24 @@ test('whoever waits over the end of a minute waits in the next one too', () => {
   assert.deepEqual(history.read().mostWaiting.slice(-3), [5, 3, 0])
 })
 
+test('whoever waits while nothing else happens waits in each of the minutes', () => {
+  const { history, pass } = start()
+  pass(3 * MINUTE)
+  history.waiting(2)
+  pass(4 * MINUTE)
+  assert.deepEqual(history.read().mostWaiting.slice(-8), [0, 0, 0, 2, 2, 2, 2, 2])
+  history.waiting(0)
+  pass(2 * MINUTE)
+  assert.deepEqual(history.read().mostWaiting.slice(-10), [0, 0, 0, 2, 2, 2, 2, 2, 0, 0])
+})
+
+test('the waits of a minute together, in seconds', () => {
+  const { history } = start()
+  history.waited(1240)
+  history.waited(900)
+  assert.deepEqual(history.read().waitedSeconds.slice(-1), [2.1])
+})
+
 test('the longest wait of a minute, in seconds', () => {
   const { history, pass } = start()
   history.waited(1240)
