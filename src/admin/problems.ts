@@ -2,7 +2,7 @@
 import type { Kind, Trouble } from '../telemetry/troubles.ts'
 
 /** What lasts for as long as it is so, besides what happened to calls. */
-export type Condition = 'store-alone' | 'reload-failed' | 'plaintext'
+export type Condition = 'store-alone' | 'plan-used-up' | 'reload-failed' | 'plaintext'
 
 type Words = {
   readonly what: string
@@ -25,16 +25,16 @@ const wordsOf = ({ kind, cause = '' }: Trouble): Words => ({ ...WORDS[kind], ...
 const WORDS: Readonly<Record<Kind | Condition, Words>> = {
   'unsafe-path': {
     what: 'Calls were refused because their path is malformed, or can be read in two ways.',
-    cure: 'Mend the service that sends them: a path as Amazon documents it, nothing encoded twice. Try the path in the box below.',
+    cure: 'Mend the service that sends them: a path as Amazon documents it, nothing encoded twice. Try the path in the box below. Answered 414: it is too long, raise limits.urlBytes if it must be.',
     alert: 'RdtSuspiciousCalls',
   },
   'invalid-header': {
-    what: 'Requests were refused for a header: a bad x-rdt-* value, two access tokens, or no well-formed HTTP at all.',
-    cure: 'Mend the service that sends them: the answer it got names the header.',
+    what: 'Requests were refused for a header: a bad x-rdt-* value, two access tokens, or no well-formed HTTP at all, or not all of it in time.',
+    cure: 'Mend the service that sends them: the answer it got says what is wrong. Answered 431: raise limits.headerCount or limits.headerBytes, if it must have so many.',
     alert: 'RdtSuspiciousCalls',
   },
   'missing-token': {
-    what: 'Restricted calls came without an access token.',
+    what: 'Calls that need an access token came without one, and named no managed seller.',
     cure: 'Have the service send its LWA access token in x-amz-access-token, or name a managed seller in x-rdt-seller.',
     alert: 'RdtSuspiciousCalls',
   },
@@ -55,7 +55,7 @@ const WORDS: Readonly<Record<Kind | Condition, Words>> = {
   },
   'forwarded-call': {
     what: 'Calls in the name of a managed seller came by way of a proxy or a browser.',
-    cure: 'Call the sidecar directly; behind a service mesh set auth.allowForwarded: true.',
+    cure: 'Call the sidecar directly; behind a service mesh set auth.allowForwarded: true. From a browser such calls are never taken.',
     alert: 'RdtSuspiciousCalls',
   },
   'foreign-host': {
@@ -69,8 +69,8 @@ const WORDS: Readonly<Record<Kind | Condition, Words>> = {
     alert: 'RdtLwaRefused',
   },
   'lwa-unavailable': {
-    what: 'No access token of a managed seller could be had: Login with Amazon does not answer.',
-    cure: 'Look at the way out of the pod (DNS, port 443). It is tried again by itself.',
+    what: 'No access token of a managed seller could be had: Login with Amazon fails, or does not answer.',
+    cure: 'Look at the way out of the pod (DNS, port 443 to api.amazon.com). It is tried again by itself; a restart would throw away the tokens that are there.',
     alert: 'RdtLwaFailing',
   },
   'body-too-large': {
@@ -98,8 +98,13 @@ const WORDS: Readonly<Record<Kind | Condition, Words>> = {
     alert: 'RdtUpstreamErrors',
   },
   'upstream-timeout': {
-    what: 'Amazon did not answer in time.',
-    cure: 'Look at Amazon’s status page. Raise upstream.responseTimeoutMs for operations that are slow by nature, upstream.maxConnections where calls wait for a connection.',
+    what: 'Amazon did not answer in time, or no connection was there in time.',
+    cure: 'Look at the way out of the pod, then at Amazon’s status page. Raise upstream.responseTimeoutMs for operations that are slow by nature, upstream.maxConnections where calls wait for a connection.',
+    alert: 'RdtUpstreamErrors',
+  },
+  'amazon-failing': {
+    what: 'Amazon answers calls with 5xx; services got that as it came.',
+    cure: 'Look at Amazon’s status page, and wait. Services may repeat what may be repeated.',
     alert: 'RdtUpstreamErrors',
   },
   draining: {
@@ -122,8 +127,8 @@ const WORDS: Readonly<Record<Kind | Condition, Words>> = {
     alert: 'RdtFallbacks',
   },
   'replay-failed': {
-    what: 'Amazon refused the RDT of a call, and a new one did not help.',
-    cure: 'Check that the application still has the role. Drop the cached RDTs with POST /flush.',
+    what: 'Amazon no longer took the token of a call, and a new one did not help.',
+    cure: 'All operations of one seller: it has taken back its authorisation. One operation: compare its row (the box below) with Amazon’s guide. Everything: Amazon’s fault; open a case with a requestId of the log.',
     alert: 'RdtReplaysFailing',
   },
   'mint-failed': {
@@ -131,9 +136,14 @@ const WORDS: Readonly<Record<Kind | Condition, Words>> = {
     cure: 'Look at the way out of the pod, then at Amazon’s status page. They are tried again by themselves.',
     alert: 'RdtMintsFailing',
   },
+  'renewal-failed': {
+    what: 'RDTs in use cannot be renewed. Nobody feels it yet: they serve on until they end.',
+    cure: 'Look at the way out of the pod, then at Amazon’s status page. It is tried again by itself; do not restart: the RDTs that are there keep callers going.',
+    alert: 'RdtRenewalsFailing',
+  },
   'lwa-failed': {
-    what: 'Requests to Login with Amazon fail.',
-    cure: 'The log’s “access token” lines name the seller, and what was answered.',
+    what: 'Requests to Login with Amazon fail. Access tokens that are there serve on until they end.',
+    cure: 'Look at the way out of the pod (DNS, port 443 to api.amazon.com). The log’s “access token” lines name the seller, and what was answered.',
     alert: 'RdtLwaFailing',
   },
   'secrets-refused': {
@@ -143,27 +153,41 @@ const WORDS: Readonly<Record<Kind | Condition, Words>> = {
   },
   'store-unreadable': {
     what: 'A value in the store could not be read, and was taken for none.',
-    cure: 'Check that all replicas have the same store.keyFile, and that nobody else writes there.',
+    cure: 'Find out who else writes to names that begin with rdt:, and give the sidecars a Redis user of their own. Where nothing explains it, it is a security incident; at a roll-out of another version it may be its format.',
     alert: 'RdtStoreUnreadable',
+  },
+  'connections-refused': {
+    what: 'Connections of services were closed without an answer: too many are open.',
+    cure: 'Find out who opens them and does not use them again, then raise limits.connections.',
+    alert: 'RdtOverloaded',
   },
   'store-alone': {
     what: 'The store that replicas share is out of reach: this one goes on from memory, with its share of the usage plan.',
-    cure: 'Look at the store and the way to it.',
+    cure: 'Look at the store and the way to it. Do not restart: a new pod knows neither the RDTs that are there nor how many share the plan.',
     alert: 'RdtStoreUnreachable',
+  },
+  'plan-used-up': {
+    what: 'The usage plan of mints is used up: for minutes, mints have been waiting for their turn all the time.',
+    cure: 'Find the job that asks for ever new resources, and slow it down; use rdt.scope: generic where it is specific.',
+    alert: 'RdtMintQueueSaturated',
   },
   'reload-failed': {
     what: 'The changed configuration was not taken over: the one before it is still in force.',
-    cure: 'The log names every problem in it; check-config does too.',
+    cure: 'The log names every problem in it. Where check-config finds none, a key has changed that needs a restart.',
     alert: 'RdtReloadFailed',
   },
   plaintext: {
     what: 'A data listener takes plaintext from other machines.',
-    cure: 'Give it a certificate (tls.certFile), or keep it on loopback.',
+    cure: 'Give it a certificate (tls.certFile), or keep it on loopback. Both need a restart.',
     alert: 'RdtInsecureListener',
   },
 }
 
 const LWA_CAUSES: Readonly<Record<string, Partial<Words>>> = {
+  refused: {
+    cure: 'Look at the status in the log’s “access token” lines, which name the seller too: a proxy may have answered in Amazon’s place.',
+    alert: 'RdtLwaRefused',
+  },
   invalid_client: {
     cure: 'Check client id and client secret: client secrets end after 180 days. The log’s “access token” lines name the seller.',
     alert: 'RdtLwaRefused',
@@ -189,7 +213,7 @@ const CAUSES: Partial<Record<Kind, Readonly<Record<string, Partial<Words>>>>> = 
       cure: 'Have the service fetch it with x-rdt-mode: skip, if the report needs no RDT; else check the document’s id.',
     },
     token: {
-      what: 'Amazon does not take the access token: it has expired, or was revoked.',
+      what: 'Amazon does not take the access token: it has expired, was revoked, or is none.',
       cure: 'Have the service renew its LWA access token when it has expired, not when a call fails. That of a managed seller is renewed by the sidecar.',
     },
     denied: {
@@ -197,8 +221,8 @@ const CAUSES: Partial<Record<Kind, Readonly<Record<string, Partial<Words>>>>> = 
       cure: 'Check that the seller’s region is that of the listener’s endpoint, and the application’s roles in Seller Central.',
     },
     role: {
-      what: 'Amazon refuses the RDT: the application lacks the role for this operation, or the seller has not authorised it.',
-      cure: 'Check both in Seller Central (vendor paths want a vendor’s authorisation). When that is done, POST /flush forgets the refusal at once.',
+      what: 'Amazon refuses the RDT: the application lacks the role for this operation, the seller has not authorised it, or what it was asked for is nothing that it knows.',
+      cure: 'Check role and authorisation in Seller Central (vendor paths want a vendor’s). When that is done, POST /flush forgets the refusal at once. A service that mints for itself: check what it asks for.',
     },
   },
   'mint-failed': {
@@ -213,8 +237,25 @@ const CAUSES: Partial<Record<Kind, Readonly<Record<string, Partial<Words>>>>> = 
       what: 'The answers to requests for RDTs hold no token.',
       cure: 'Something in between answers in Amazon’s place: look for a proxy, and at the endpoint.',
     },
-    refused: { what: 'Amazon refuses to renew an RDT. Until it ends it still serves.', alert: 'RdtMintRefused' },
+  },
+  'renewal-failed': {
+    throttled: {
+      cure: 'Somebody else draws on the same usage plan: let replicas share a store, or give each a share of mint.ratePerSecond. Find what mints without the sidecar.',
+    },
+    refused: {
+      what: 'Amazon refuses to renew an RDT. It serves on until it ends, unless it is the access token that is refused.',
+      cure: 'Check in Seller Central that the application still has the role, and the seller’s authorisation. The log’s “mint” lines with trigger refresh have status and code.',
+      alert: 'RdtMintRefused',
+    },
   },
   'lwa-refused': LWA_CAUSES,
-  'lwa-failed': LWA_CAUSES,
+  'lwa-failed': {
+    ...LWA_CAUSES,
+    throttled: {
+      cure: 'Find what else asks Login with Amazon all the time: a sidecar asks once an hour for each seller. It is tried again by itself.',
+    },
+    bad_response: {
+      cure: 'Something in between answers in Amazon’s place: look for a proxy, and at lwa.endpoint.',
+    },
+  },
 }

@@ -42,6 +42,7 @@ export const statusOf = ({ facts, stats, operations, storeAlone, insecureListene
   const { troubles, reloadFailed, ...told } = stats
   const conditions: Condition[] = []
   if (storeAlone) conditions.push('store-alone')
+  if (isUsedUp(stats.lastHour)) conditions.push('plan-used-up')
   if (reloadFailed) conditions.push('reload-failed')
   if (insecureListeners > 0) conditions.push('plaintext')
   return {
@@ -53,6 +54,12 @@ export const statusOf = ({ facts, stats, operations, storeAlone, insecureListene
 }
 
 export type Status = ReturnType<typeof statusOf>
+
+/** As the alert has it: at any moment of the last ten whole minutes a mint waited, more often than not. */
+const isUsedUp = ({ waitedSeconds }: StatusParts['stats']['lastHour']): boolean => {
+  const seconds = waitedSeconds.slice(-11, -1).reduce<number>((sum, one) => sum + (one ?? 0), 0)
+  return seconds > 300
+}
 
 /** Days on which Amazon removes operations, with the calls to them since the start. */
 const sunsetsOf = (rows: readonly Row[], counts: StatusParts['stats']['operations'], today: number) => {

@@ -84,7 +84,8 @@ export const createEvents = ({ metrics, stats, logger, operationOf, now }: Event
   const mintStreamed = (call: Call, status: number): void => {
     const outcome = streamedOutcome(call, status)
     const { forwardedAt = 0, answeredAt = now(), credential, requestId } = call
-    const told = { credential, operations: [], status, renewal: false, expected: outcome === 'refused' }
+    const expected = outcome === 'refused'
+    const told = { credential, operations: [], status, renewal: false, streamed: true, expected }
     if (outcome !== 'abandoned') countMint({ ...told, outcome }, 'caller', answeredAt - forwardedAt)
     logger.audit('mint', { trigger: 'caller', credential, outcome, requestId })
   }
@@ -159,6 +160,7 @@ export const createEvents = ({ metrics, stats, logger, operationOf, now }: Event
         status,
         code,
         renewal: trigger === 'refresh',
+        streamed: false,
         expected,
         ratePerSecond,
       }
@@ -198,6 +200,7 @@ export const createEvents = ({ metrics, stats, logger, operationOf, now }: Event
 
     connectionRefused: (): void => {
       metrics.connectionsRefused.inc()
+      stats.connectionRefused()
     },
 
     storeAsked: (operation: StoreOperation, outcome: StoreOutcome, tookMs: number): void => {

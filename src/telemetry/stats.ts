@@ -7,7 +7,7 @@ import type { MintAnswer } from '../rdt/tokens-api.ts'
 import type { ErrorName } from '../sp-api/errors.ts'
 import { type Call, cured } from './call.ts'
 import { createHistory } from './history.ts'
-import { createTroubles } from './troubles.ts'
+import { createTroubles, type Kind, type Occurrence } from './troubles.ts'
 import { codeIn } from './words.ts'
 
 export type StatsOptions = {
@@ -46,6 +46,8 @@ export type MintTold = {
   readonly code?: string | undefined
   /** Nobody's call hears of its failure. */
   readonly renewal: boolean
+  /** A caller's own that went as it came: it was no question for an RDT. */
+  readonly streamed: boolean
   readonly expected: boolean
   readonly ratePerSecond?: number
 }
@@ -59,6 +61,7 @@ export const createStats = ({ ratePerSecond, now }: StatsOptions) => {
   const troubles = createTroubles({ now })
   let calls = 0
   let mints = 0
+  let streamedMints = 0
   let lastMintError: LastError | undefined
   let lastLwaError: LastError | undefined
   let reloadFailed = false
@@ -72,34 +75,36 @@ export const createStats = ({ ratePerSecond, now }: StatsOptions) => {
   }
   const secondsAgo = (at: number): number => Math.round((now() - at) / 1000)
 
-  const refused = (
-    counts: OperationStats,
-    { route, credential }: Call,
-    failure: NonNullable<Call['failed']>,
-    status: number,
-  ): void => {
+  const refused = (counts: OperationStats, call: Call, failure: NonNullable<Call['failed']>, status: number): void => {
     const { name, cause } = failure
     const code = codeIn(failure.code)
     counts.rejected += 1
     counts.lastRefusal = { reason: name, status, code, at: now() }
-    troubles.happened({ kind: name, cause, operation: route, status, code, who: credential })
+    happenedTo(call, { kind: name, cause, status, code })
+  }
+  const happenedTo = ({ route, credential }: Call, occurrence: Omit<Occurrence, 'operation' | 'who'>): void => {
+    const sign = SIGN_OF[occurrence.kind]
+    const who = sign && credential && `${sign} ${credential}`
+    troubles.happened({ ...occurrence, operation: route, who })
   }
 
   return {
     call: (call: Call, status: number): void => {
       const { route, verdict, failed, credential } = call
+      const left = status === 499
       const counts = statsOf(route)
       calls += 1
       counts.calls += 1
       counts.lastCallAt = now()
-      if (call.asked) counts.needed += 1
+      if (call.asked && verdict !== 'unrestricted-report') counts.needed += 1
       if (verdict === 'hit' || verdict === 'minted') counts[verdict] += 1
       if (failed) refused(counts, call, failed, status)
-      else if (verdict === 'fallback')
-        troubles.happened({ kind: 'fallback', cause: call.reason, operation: route, who: credential })
-      else if (call.replay && !cured(call, status))
-        troubles.happened({ kind: 'replay-failed', operation: route, status, who: credential })
-      else if (call.answeredAt !== undefined && status < 400) troubles.wentWell(credential, route)
+      else if (verdict === 'fallback') happenedTo(call, { kind: 'fallback', cause: call.reason })
+      else if (call.replay && !left && !cured(call, status)) happenedTo(call, { kind: 'replay-failed', status })
+      else if (call.answeredAt !== undefined && status >= 500 && !call.streamsMint)
+        happenedTo(call, { kind: 'amazon-failing', status })
+      else if (status < 400 && troubles.anyOpen())
+        for (const sign of signsOf(call)) troubles.wentWell(`${sign} ${credential}`, route)
     },
     /** Bytes that were no request. */
     unreadable: (kind: ErrorName): void => troubles.happened({ kind }),
@@ -113,19 +118,21 @@ export const createStats = ({ ratePerSecond, now }: StatsOptions) => {
       status,
       code,
       renewal,
+      streamed,
       expected,
       ratePerSecond,
     }: MintTold): void => {
       mints += 1
+      if (streamed) streamedMints += 1
       for (const operation of operations) statsOf(operation).mints += 1
       history.minted(credential, { throttled: outcome === 'throttled' }, ratePerSecond)
       const who = `mint ${credential}`
       if (outcome === 'success') troubles.wentWell(who)
       if (outcome === 'success' || expected) return
       lastMintError = { at: new Date().toISOString(), outcome, ...(status && { status }), ...(code && { code }) }
-      // what is refused to a call, the call tells
-      if (outcome !== 'refused' || renewal)
-        troubles.happened({ kind: 'mint-failed', cause: outcome, status, code, who })
+      const failure = { cause: outcome, status, code, who }
+      if (renewal) troubles.happened({ kind: 'renewal-failed', ...failure })
+      else if (outcome !== 'refused') troubles.happened({ kind: 'mint-failed', ...failure }) // what is refused to a call, the call tells
     },
     mintsWaiting: history.waiting,
     mintWaited: history.waited,
@@ -145,6 +152,7 @@ export const createStats = ({ ratePerSecond, now }: StatsOptions) => {
       else troubles.happened({ kind: 'secrets-refused', who })
     },
     valueUnreadable: (): void => troubles.happened({ kind: 'store-unreadable' }),
+    connectionRefused: (): void => troubles.happened({ kind: 'connections-refused' }),
     reloaded: (inForce: boolean): void => {
       reloadFailed = !inForce
     },
@@ -158,7 +166,8 @@ export const createStats = ({ ratePerSecond, now }: StatsOptions) => {
         lookups: { ...lookups },
         hitRatio: needed === 0 ? null : hit / needed,
         mints,
-        mintsSaved: needed - mints,
+        /** Below zero where Amazon was asked more often than callers asked: failures are tried again, what is refused is divided. */
+        mintsSaved: needed - (mints - streamedMints),
         operations: Object.fromEntries(
           [...operations].map(([id, { lastCallAt, lastRefusal, ...counts }]) => [
             id,
@@ -179,6 +188,33 @@ export const createStats = ({ ratePerSecond, now }: StatsOptions) => {
   }
 }
 export type Stats = ReturnType<typeof createStats>
+
+/**
+ * What shows that it goes well again, for the same one and operation: an answer of Amazon's, an access token, an RDT. What is the
+ * caller's own mistake has no such sign: a call without it says nothing of the next.
+ */
+type Sign = 'answer' | 'access' | 'mint'
+const SIGN_OF: Partial<Record<Kind, Sign>> = {
+  'upstream-unreachable': 'answer',
+  'upstream-timeout': 'answer',
+  'amazon-failing': 'answer',
+  'replay-failed': 'answer',
+  'lwa-refused': 'access',
+  'lwa-unavailable': 'access',
+  'mint-refused': 'mint',
+  'mint-throttled': 'mint',
+  'mint-unavailable': 'mint',
+  fallback: 'mint',
+}
+
+/** Of a call that was answered well. An RDT that was there shows nothing of the next one, nor of the access token. */
+const signsOf = ({ verdict, asked, answeredAt, credential }: Call): readonly Sign[] => {
+  if (credential === undefined) return []
+  const answer: readonly Sign[] = answeredAt === undefined ? [] : ['answer']
+  if (verdict === 'hit') return answer
+  const minted = verdict === 'minted' || (verdict === 'replayed' && asked !== undefined)
+  return [...answer, 'access', ...(minted ? (['mint'] as const) : [])]
+}
 
 const toldOf = ({ at: _, ...refusal }: NonNullable<OperationStats['lastRefusal']>, secondsAgo: number) => ({
   ...refusal,

@@ -9,10 +9,13 @@ export type Kind =
   | ErrorName
   | 'fallback'
   | 'replay-failed'
+  | 'amazon-failing'
   | 'mint-failed'
+  | 'renewal-failed'
   | 'lwa-failed'
   | 'secrets-refused'
   | 'store-unreadable'
+  | 'connections-refused'
 
 /** Of something that went wrong. */
 export type Occurrence = {
@@ -24,7 +27,7 @@ export type Occurrence = {
   readonly status?: number | undefined
   /** Amazon's. */
   readonly code?: string | undefined
-  /** Whose it was. Never told. */
+  /** Whose it was, where it may go well for them again. Never told. */
   readonly who?: string | undefined
 }
 
@@ -36,30 +39,60 @@ export type Trouble = Omit<Occurrence, 'who'> & {
   readonly wentWellSince: boolean
 }
 
-type Entry = { last: Occurrence; times: number; firstAt: number; lastAt: number; wentWell: boolean }
+type Entry = {
+  readonly last: Occurrence
+  readonly times: number
+  readonly firstAt: number
+  readonly lastAt: number
+  wentWell: boolean
+}
 
 const OPEN_MS = 900_000
 
 export const createTroubles = ({ now }: { readonly now: () => number }) => {
-  const entries = new Map<string, Entry>()
+  const entries = new Map<string, Entry>() // in the order of their last times: whoever floods must not have all of them looked at
+  const open = new Map<string, Set<Entry>>() // that may go well, by whose they are and the operation
 
+  const openKey = (who: string, operation = ''): string => `${operation} ${who}`
+  const remove = (key: string, entry: Entry): void => {
+    entries.delete(key)
+    const { who, operation } = entry.last
+    if (who === undefined) return
+    const others = open.get(openKey(who, operation))
+    others?.delete(entry)
+    if (others?.size === 0) open.delete(openKey(who, operation))
+  }
   const prune = (): void => {
-    for (const [key, { lastAt }] of entries) if (now() - lastAt > OPEN_MS) entries.delete(key)
+    const at = now()
+    for (const [key, entry] of entries) {
+      if (at - entry.lastAt <= OPEN_MS) return
+      remove(key, entry)
+    }
   }
   const secondsAgo = (at: number): number => Math.round((now() - at) / 1000)
 
   return {
     happened: (occurrence: Occurrence): void => {
       prune()
-      const { kind, cause, operation } = occurrence
+      const { kind, cause, operation, who } = occurrence
       const key = JSON.stringify([kind, cause, operation])
-      const { times = 0, firstAt = now() } = entries.get(key) ?? {}
-      entries.set(key, { last: occurrence, times: times + 1, firstAt, lastAt: now(), wentWell: false })
+      const before = entries.get(key)
+      if (before) remove(key, before)
+      const at = now()
+      const { times = 0, firstAt = at } = before ?? {}
+      const entry = { last: occurrence, times: times + 1, firstAt, lastAt: at, wentWell: false }
+      entries.set(key, entry)
+      if (who === undefined) return
+      const others = open.get(openKey(who, operation))
+      if (others) others.add(entry)
+      else open.set(openKey(who, operation), new Set([entry]))
     },
-    wentWell: (who: string | undefined, operation?: string): void => {
-      if (entries.size === 0 || who === undefined) return
-      for (const entry of entries.values())
-        if (entry.last.who === who && entry.last.operation === operation) entry.wentWell = true
+    /** Whether there is anything that may go well. */
+    anyOpen: (): boolean => open.size > 0,
+    wentWell: (who: string, operation?: string): void => {
+      const key = openKey(who, operation)
+      for (const entry of open.get(key) ?? []) entry.wentWell = true
+      open.delete(key)
     },
     /** The latest first; those that went well since behind the others. */
     read: (): readonly Trouble[] => {

@@ -62,14 +62,13 @@ test('it has gone well since only where it did for the same one and the same ope
   troubles.wentWell('another', 'a.b')
   troubles.wentWell('seller', 'a.c')
   troubles.wentWell('seller')
-  troubles.wentWell(undefined, 'a.b')
   assert.deepEqual(wellSince(), [false])
+  assert.equal(troubles.anyOpen(), true)
   troubles.wentWell('seller', 'a.b')
-  assert.deepEqual(wellSince(), [true])
+  assert.deepEqual([wellSince(), troubles.anyOpen()], [[true], false])
   pass(1)
-  troubles.happened({ kind: 'missing-token', operation: 'a.b' })
-  troubles.wentWell(undefined, 'a.b')
-  assert.deepEqual(wellSince(), [false, true]) // behind those that are open
+  troubles.happened({ kind: 'missing-token', operation: 'a.b' }) // nobody's: nothing shows that it is over
+  assert.deepEqual([wellSince(), troubles.anyOpen()], [[false, true], false]) // behind those that are open
   troubles.happened(REFUSED)
   assert.deepEqual(wellSince(), [false, false])
 })
@@ -85,16 +84,53 @@ test('a quarter of an hour after its last time a trouble is forgotten, and what 
   assert.equal(troubles.read()[0]?.times, 1)
 })
 
+test('whom it was first for is not whom it was last for: it goes well where it does for the latter', () => {
+  const { troubles } = start()
+  troubles.happened(REFUSED)
+  troubles.happened({ ...REFUSED, who: 'another' })
+  troubles.wentWell('seller', 'a.b')
+  assert.equal(troubles.read()[0]?.wentWellSince, false)
+  troubles.wentWell('another', 'a.b')
+  assert.equal(troubles.read()[0]?.wentWellSince, true)
+})
+
+test('of several that are of the same one and operation, all have gone well', () => {
+  const { troubles, pass } = start()
+  for (const kind of ['mint-refused', 'mint-throttled', 'fallback'] as const) troubles.happened({ ...REFUSED, kind })
+  troubles.wentWell('seller', 'a.b')
+  assert.ok(troubles.read().every(({ wentWellSince }) => wentWellSince))
+  pass(QUARTER_HOUR + 1)
+  troubles.happened({ ...REFUSED, who: undefined })
+  assert.deepEqual(troubles.read().length, 1)
+})
+
+test('those that are forgotten are not those that happen on', () => {
+  const { troubles, pass } = start()
+  troubles.happened({ kind: 'draining' })
+  troubles.happened(REFUSED)
+  pass(QUARTER_HOUR)
+  troubles.happened({ kind: 'draining' })
+  pass(1)
+  assert.deepEqual(
+    troubles.read().map(({ kind, times }) => [kind, times]),
+    [['draining', 2]],
+  )
+  assert.equal(troubles.anyOpen(), false)
+})
+
 const KINDS: readonly Kind[] = [
   ...ERROR_NAMES,
   'fallback',
   'replay-failed',
+  'amazon-failing',
   'mint-failed',
+  'renewal-failed',
   'lwa-failed',
   'secrets-refused',
   'store-unreadable',
+  'connections-refused',
 ]
-const CONDITIONS: readonly Condition[] = ['store-alone', 'reload-failed', 'plaintext']
+const CONDITIONS: readonly Condition[] = ['store-alone', 'plan-used-up', 'reload-failed', 'plaintext']
 const CAUSES = ['elements', 'document', 'token', 'denied', 'role', 'throttled', 'network', 'server_error']
 const MORE_CAUSES = ['bad_response', 'refused', 'invalid_client', 'invalid_grant', 'unauthorized_client', undefined]
 

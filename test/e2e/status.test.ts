@@ -1,0 +1,285 @@
+/** What /status says is what happened, and what /metrics says of it. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import supertest from 'supertest'
+import type { Status } from '../../src/admin/status.ts'
+import { documentId } from '../../src/simulator/reports.ts'
+import { startManaged } from '../support/managed.ts'
+import { after, many, until } from '../support/many.ts'
+import { type Pair, startPair, verdictOf } from '../support/pair.ts'
+import { exchange } from '../support/raw.ts'
+
+const MINT = '/tokens/2021-03-01/restrictedDataToken'
+const ORDERS = '/orders/v0/orders'
+const ADDRESS = { method: 'GET', path: `${ORDERS}/{orderId}/address` }
+
+const statusOf = async ({ admin }: Pick<Pair, 'admin'>): Promise<Status> =>
+  (await (await fetch(`${admin}/status`)).json()) as Status
+
+const mintOwn = (pair: Pair, token: string | undefined, body: unknown, headers: Record<string, string> = {}) =>
+  pair.call(MINT, token, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  })
+
+/** A caller who leaves after `ms` milliseconds. */
+const leaveAfter = async (pair: Pair, path: string, token: string, ms: number): Promise<void> => {
+  await pair.call(path, token, { signal: AbortSignal.timeout(ms) }).catch(() => {})
+}
+
+type Series = { readonly labels: Readonly<Record<string, string>>; readonly value: number }
+const scrape = async ({ admin }: Pick<Pair, 'admin'>) => {
+  const text = await (await fetch(`${admin}/metrics`)).text()
+  const read = (name: string): readonly Series[] =>
+    text.split('\n').flatMap((line) => {
+      const [, found, labels = '', value] = /^(\w+)(?:\{(.*)\})? (.+)$/.exec(line) ?? []
+      if (found !== name) return []
+      const pairs = [...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, key = '', one = '']) => [key, one])
+      return { labels: Object.fromEntries(pairs), value: Number(value) }
+    })
+  return {
+    sum: (name: string, wanted: Readonly<Record<string, string>> = {}): number =>
+      read(name)
+        .filter(({ labels }) => Object.entries(wanted).every(([key, value]) => labels[key] === value))
+        .reduce((sum, { value }) => sum + value, 0),
+  }
+}
+
+/** `unreadable`: requests that were none. */
+const agree = async (pair: Pick<Pair, 'admin'>, unreadable = 0): Promise<Status> => {
+  await turn() // calls are told together
+  const [status, { sum }] = [await statusOf(pair), await scrape(pair)]
+  const total = (column: readonly (number | null)[]) => column.reduce<number>((all, one) => all + (one ?? 0), 0)
+  const rows = Object.entries(status.operations)
+  assert.equal(status.calls, sum('rdt_http_requests_total'))
+  assert.equal(status.mints, sum('rdt_mint_requests_total'))
+  assert.equal(total(status.lastHour.mints), status.mints)
+  assert.equal(total(status.lastHour.throttled), sum('rdt_mint_requests_total', { outcome: 'throttled' }))
+  for (const [result, count] of Object.entries(status.lookups))
+    assert.equal(count, sum('rdt_token_lookups_total', { result }), result)
+  assert.equal(total(rows.map(([, { rejected }]) => rejected)) + unreadable, sum('rdt_http_rejections_total'))
+  for (const [route, { calls, hit, minted }] of rows) {
+    assert.equal(calls, sum('rdt_http_requests_total', { route }), route)
+    assert.equal(hit, sum('rdt_http_requests_total', { route, verdict: 'hit' }), route)
+    assert.equal(minted, sum('rdt_http_requests_total', { route, verdict: 'minted' }), route)
+  }
+  assert.equal(status.cacheEntries, sum('rdt_token_cache_entries'))
+  assert.equal(status.mintQueue, sum('rdt_mint_queue_length'))
+  assert.equal(status.lastHour.mostWaiting.length, 60)
+  return status
+}
+
+test('counts agree with the metrics whatever happened', async (t) => {
+  const managed = await startManaged(t, {
+    sellers: ['seller-a', 'seller-b'],
+    env: { SIDECAR_MINT_BATCH_WINDOW_MS: '40', SIDECAR_RDT_SCOPE: 'specific', SIDECAR_MINT_MAX_WAIT_MS: '1500' },
+  })
+  const { simulator } = managed
+  const token = simulator.accessToken('own')
+  simulator.control({ denyOperations: ['mfn-v0.getShipment'] })
+  await managed.ask(`${ORDERS}/1/address`, 'seller-a')
+  await managed.ask(`${ORDERS}/1/address`, 'seller-a')
+  await managed.ask(`${ORDERS}/1/address`, 'seller-b')
+  await managed.ask(`${ORDERS}/1/address`, 'nobody')
+  await managed.call('/sellers/v1/marketplaceParticipations', token)
+  // a batch that is divided
+  await Promise.all([
+    ...[1, 2, 3, 4, 5].map((n) => managed.call(`${ORDERS}/${n}/address`, token)),
+    managed.call('/mfn/v0/shipments/1', token),
+  ])
+  await mintOwn(managed, token, { restrictedResources: [ADDRESS] })
+  await mintOwn(managed, token, { restrictedResources: [ADDRESS] })
+  await mintOwn(managed, token, 'not json') // goes on as it came
+  await mintOwn(managed, token, { restrictedResources: [ADDRESS] }, { 'x-rdt-mode': 'skip' })
+  await mintOwn(managed, token, { restrictedResources: [{ method: 'GET', path: '/mfn/v0/shipments/9' }] })
+  simulator.control({ revoke: 'rdts' })
+  await managed.call(`${ORDERS}/1/address`, token)
+  await leaveAfter(managed, `${ORDERS}/77/address`, token, 10) // before its mint has left
+  simulator.control({ latencyMs: { mint: 300 } })
+  await leaveAfter(managed, `${ORDERS}/78/address`, token, 150)
+  simulator.control({ latencyMs: { call: 300, mint: 0 } })
+  await leaveAfter(managed, `${ORDERS}/79/address`, token, 150)
+  simulator.control({ latencyMs: { call: 0 }, fail: [{ on: 'mint', times: 3, as: 500 as never }] })
+  await managed.call(`${ORDERS}/80/address`, token)
+  simulator.control({ fail: [{ on: 'call', times: 1, as: 'reset' as never }] })
+  await managed.call(`${ORDERS}/1/address`, token)
+  const port = Number(new URL(managed.base).port)
+  await exchange(port, 'NONSENSE\r\n\r\n')
+  await exchange(port, `GET ${ORDERS}/..%2f/address HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`)
+  await until(async () => (await statusOf(managed)).mintQueue === 0)
+  await agree(managed, 1)
+})
+
+/** One that is told, of its kind and operation. */
+const problem = async (pair: Pick<Pair, 'admin'>, kind: string, operation?: string) =>
+  (await statusOf(pair)).problems.find((one) => {
+    const { operation: where } = { operation: undefined, ...one }
+    return one.kind === kind && where === operation
+  })
+
+test('a mint of a caller’s own that is refused is not cured by calls to other operations, but by one that is granted', async (t) => {
+  const pair = await startPair(t)
+  const token = pair.simulator.accessToken()
+  const refusedOnes = async () => (await problem(pair, 'mint-refused', 'other'))?.wentWellSince
+  pair.simulator.control({ denyElements: ['buyerTaxInformation'] })
+  const order = { method: 'GET', path: `${ORDERS}/{orderId}` }
+  await mintOwn(pair, token, { restrictedResources: [{ ...order, dataElements: ['buyerTaxInformation'] }] })
+  assert.equal((await pair.call('/sellers/v1/marketplaceParticipations', token)).status, 200)
+  assert.equal(await refusedOnes(), false)
+  await mintOwn(pair, token, { restrictedResources: [{ ...order, dataElements: ['buyerInfo'] }] })
+  assert.equal(await refusedOnes(), true)
+})
+
+test('an RDT that was there, or a call that goes without one, shows nothing of the mints that fail', async (t) => {
+  const pair = await startPair(t, { env: { SIDECAR_RDT_SCOPE: 'specific' } })
+  const token = pair.simulator.accessToken()
+  const operation = 'orders-v0.getOrderAddress'
+  const failing = async () => (await problem(pair, 'mint-unavailable', operation))?.wentWellSince
+  await pair.call(`${ORDERS}/1/address`, token)
+  pair.simulator.control({ fail: [{ on: 'mint', times: 3, as: 503 }] })
+  await pair.call(`${ORDERS}/2/address`, token)
+  assert.equal(verdictOf(await pair.call(`${ORDERS}/1/address`, token)), 'hit')
+  assert.equal((await pair.call(`${ORDERS}/2/address`, token, { headers: { 'x-rdt-mode': 'skip' } })).status, 200)
+  assert.equal(await failing(), false)
+  assert.equal(verdictOf(await pair.call(`${ORDERS}/2/address`, token)), 'minted')
+  assert.equal(await failing(), true)
+})
+
+test('an answer of Amazon’s shows that it is reached again; what a caller does wrong is not undone by what it does right', async (t) => {
+  const pair = await startPair(t)
+  const token = pair.simulator.accessToken()
+  const path = '/sellers/v1/marketplaceParticipations'
+  pair.simulator.control({ fail: [{ on: 'call', times: 1, as: 'reset' }] })
+  assert.equal((await pair.call(path, token)).status, 502)
+  pair.simulator.control({ fail: [{ on: 'call', times: 1, as: 503 }] })
+  assert.equal((await pair.call(path, token)).status, 503)
+  await pair.call(path, token, { headers: { 'x-rdt-mode': 'perhaps' } })
+  const kinds = async () =>
+    (await statusOf(pair)).problems.map(({ kind, wentWellSince }) => `${kind} ${wentWellSince}`).sort()
+  assert.deepEqual(await kinds(), ['amazon-failing false', 'invalid-header false', 'upstream-unreachable false'])
+  assert.equal((await pair.call(path, token)).status, 200)
+  assert.deepEqual(await kinds(), ['amazon-failing true', 'invalid-header false', 'upstream-unreachable true'])
+})
+
+test('Login with Amazon works again for a seller when a call has gone out with an access token, not when an RDT was there', async (t) => {
+  let time = 0
+  const managed = await startManaged(t, {
+    env: { SIDECAR_RDT_SCOPE: 'specific' },
+    overrides: { now: () => performance.now() + time },
+  })
+  const operation = 'orders-v0.getOrderAddress'
+  const refused = async () => (await problem(managed, 'lwa-refused', operation))?.wentWellSince
+  managed.simulator.control({ accessTokenSeconds: 600 })
+  await managed.ask(`${ORDERS}/1/address`)
+  managed.simulator.control({ revokeRefreshTokens: ['Atzr|seller-a'] })
+  time = 595_000 // less than its margin is left of the access token
+  assert.equal((await managed.ask(`${ORDERS}/2/address`)).status, 403)
+  assert.equal(verdictOf(await managed.ask(`${ORDERS}/1/address`)), 'hit')
+  assert.equal(await refused(), false)
+  managed.simulator.control({ revokeRefreshTokens: [] })
+  await supertest(managed.admin).post('/flush').expect(200)
+  assert.equal(verdictOf(await managed.ask(`${ORDERS}/2/address`)), 'minted')
+  assert.equal(await refused(), true)
+  assert.equal((await problem(managed, 'lwa-failed'))?.wentWellSince, true)
+})
+
+test('whoever leaves while a new RDT is minted for its call has not been failed by it', async (t) => {
+  const pair = await startPair(t)
+  const token = pair.simulator.accessToken()
+  await pair.call(`${ORDERS}/1/address`, token)
+  pair.simulator.control({ revoke: 'rdts', latencyMs: { mint: 2000 } })
+  const leave = new AbortController()
+  const call = pair.call(`${ORDERS}/1/address`, token, { signal: leave.signal }).catch(() => {})
+  await until(() => pair.calls().length === 2)
+  await after(100)
+  leave.abort()
+  await call
+  await until(async () => (await statusOf(pair)).calls === 2)
+  assert.deepEqual((await statusOf(pair)).problems, [])
+})
+
+test('calls whose new RDT does not help either are told of, of every kind', async (t) => {
+  const pair = await startPair(t, { env: { SIDECAR_RDT_ON_MINT_FAILURE: 'forward' } })
+  const token = pair.simulator.accessToken()
+  pair.simulator.control({ fail: [{ on: 'mint', times: 3, as: 500 }] })
+  assert.equal(verdictOf(await pair.call(`${ORDERS}/1/address`, token)), 'fallback;mint-unavailable')
+  const { problems } = await statusOf(pair)
+  assert.deepEqual(
+    problems.map((one) => [one.kind, 'cause' in one && one.cause, one.alert]),
+    [
+      ['fallback', 'mint-unavailable', 'RdtFallbacks'],
+      ['mint-failed', 'server_error', 'RdtMintsFailing'],
+    ],
+  )
+})
+
+test('mints that callers make on their own past the cache save none, nor do they cost one', async (t) => {
+  const pair = await startPair(t)
+  const token = pair.simulator.accessToken()
+  for (const order of [1, 2, 3]) await pair.call(`${ORDERS}/${order}/address`, token)
+  assert.equal((await statusOf(pair)).mintsSaved, 2)
+  for (let i = 0; i < 4; i += 1)
+    await mintOwn(pair, token, { restrictedResources: [ADDRESS] }, { 'x-rdt-mode': 'skip' })
+  const { mints, mintsSaved } = await agree(pair)
+  assert.deepEqual([mints, mintsSaved], [5, 2])
+})
+
+test('a report document that needs no RDT is no call that needed one', async (t) => {
+  const pair = await startPair(t)
+  const token = pair.simulator.accessToken()
+  await pair.call('/reports/2021-06-30/reports?pageSize=20', token)
+  const documents = [1, 2, 4].map((n) => `/reports/2021-06-30/documents/${documentId(n)}`)
+  const verdicts = await Promise.all(documents.map(async (path) => verdictOf(await pair.call(path, token))))
+  assert.deepEqual(verdicts, ['minted', 'unrestricted-report', 'unrestricted-report'])
+  const { operations } = await agree(pair)
+  const { calls, needed } = operations['reports-2021-06-30.getReportDocument'] ?? {}
+  assert.deepEqual([calls, needed], [3, 1])
+})
+
+test('mints by operation are those that Amazon got, each with all that it was asked for', async (t) => {
+  const pair = await startPair(t, { env: { SIDECAR_MINT_BATCH_WINDOW_MS: '100', SIDECAR_RDT_SCOPE: 'specific' } })
+  const token = pair.simulator.accessToken()
+  pair.simulator.control({ denyOperations: ['mfn-v0.getShipment'] })
+  await Promise.all([
+    many(6, (n) => pair.call(`${ORDERS}/${n}/address`, token)),
+    pair.call('/mfn/v0/shipments/1', token),
+  ])
+  const { operations, mints } = await agree(pair)
+  const asked = pair.mints().map(({ mint }) => JSON.stringify(mint))
+  assert.equal(mints, asked.length)
+  assert.equal(operations['orders-v0.getOrderAddress']?.mints, asked.filter((one) => one.includes('/address')).length)
+  assert.equal(operations['mfn-v0.getShipment']?.mints, asked.filter((one) => one.includes('/mfn/')).length)
+})
+
+test('what was counted of an operation stays when a reload takes it away; one that is new is counted too', async (t) => {
+  const pair = await startPair(t)
+  const token = pair.simulator.accessToken()
+  await pair.call(`${ORDERS}/1/address`, token)
+  const row = (more: object) => ({ SIDECAR_OPERATIONS: JSON.stringify(more) })
+  pair.reload(
+    row({ 'orders-v0.getOrderAddress': { mode: 'skip' }, 'new-v1.get': { method: 'GET', path: '/new/v1/{id}' } }),
+  )
+  await pair.call(`${ORDERS}/1/address`, token)
+  await pair.call('/new/v1/1', token)
+  const { operations } = await agree(pair)
+  assert.equal(operations['orders-v0.getOrderAddress']?.calls, 2)
+  assert.equal(operations['new-v1.get']?.calls, 1)
+})
+
+test('while it drains it says so, and where it listened', async (t) => {
+  const pair = await startPair(t)
+  const token = pair.simulator.accessToken()
+  pair.simulator.control({ latencyMs: { call: 700 } })
+  const configured = (await statusOf(pair)).listeners
+  const call = pair.call('/sellers/v1/marketplaceParticipations', token)
+  await until(() => pair.calls().length === 1)
+  const closed = pair.close()
+  await until(async () => (await statusOf(pair)).state === 'draining')
+  await after(300)
+  assert.deepEqual((await statusOf(pair)).listeners, configured)
+  await supertest(pair.admin).get('/readyz').expect(503)
+  assert.equal((await call).status, 200)
+  assert.equal(await closed, 0)
+})
