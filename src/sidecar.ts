@@ -203,6 +203,7 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
   let state: 'starting' | 'serving' | 'draining' = 'starting'
   const startedAt = now()
   const stop = Promise.withResolvers<void>()
+  let opened: readonly (Address & { readonly endpoint: string })[] = [] // a server that has closed does not say where it was
   const status = () =>
     statusOf({
       facts: {
@@ -210,10 +211,7 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
         version: runtime.version,
         uptimeSeconds: Math.round((now() - startedAt) / 1000),
         configuration: fingerprint(config),
-        listeners: data.map(({ listener, server }) => ({
-          ...addressOf(server, listener),
-          endpoint: listener.endpoint.origin,
-        })),
+        listeners: opened,
         managedSellers: config.sellers.length,
         cacheEntries: cache.size(),
         mintQueue: minter.queued(),
@@ -253,6 +251,10 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
         await store?.close()
         throw failure.reason
       }
+      opened = data.map(({ listener, server }) => ({
+        ...addressOf(server, listener),
+        endpoint: listener.endpoint.origin,
+      }))
       state = 'serving'
       events.configured('start', fingerprint(config), [])
       return {
