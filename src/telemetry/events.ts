@@ -85,7 +85,7 @@ export const createEvents = ({ metrics, stats, logger, operationOf, now }: Event
     const outcome = streamedOutcome(call, status)
     const { forwardedAt = 0, answeredAt = now(), credential, requestId } = call
     const expected = outcome === 'refused'
-    const told = { credential, operations: [], status, renewal: false, streamed: true, expected }
+    const told = { credential, operations: [], status, renewal: false, expected }
     if (outcome !== 'abandoned') countMint({ ...told, outcome }, 'caller', answeredAt - forwardedAt)
     logger.audit('mint', { trigger: 'caller', credential, outcome, requestId })
   }
@@ -160,7 +160,6 @@ export const createEvents = ({ metrics, stats, logger, operationOf, now }: Event
         status,
         code,
         renewal: trigger === 'refresh',
-        streamed: false,
         expected,
         ratePerSecond,
       }

@@ -46,8 +46,6 @@ export type MintTold = {
   readonly code?: string | undefined
   /** Nobody's call hears of its failure. */
   readonly renewal: boolean
-  /** A caller's own that went as it came: it was no question for an RDT. */
-  readonly streamed: boolean
   readonly expected: boolean
   readonly ratePerSecond?: number
 }
@@ -61,7 +59,6 @@ export const createStats = ({ ratePerSecond, now }: StatsOptions) => {
   const troubles = createTroubles({ now })
   let calls = 0
   let mints = 0
-  let streamedMints = 0
   let lastMintError: LastError | undefined
   let lastLwaError: LastError | undefined
   let reloadFailed = false
@@ -118,12 +115,10 @@ export const createStats = ({ ratePerSecond, now }: StatsOptions) => {
       status,
       code,
       renewal,
-      streamed,
       expected,
       ratePerSecond,
     }: MintTold): void => {
       mints += 1
-      if (streamed) streamedMints += 1
       for (const operation of operations) statsOf(operation).mints += 1
       history.minted(credential, { throttled: outcome === 'throttled' }, ratePerSecond)
       const who = `mint ${credential}`
@@ -167,7 +162,7 @@ export const createStats = ({ ratePerSecond, now }: StatsOptions) => {
         hitRatio: needed === 0 ? null : hit / needed,
         mints,
         /** Below zero where Amazon was asked more often than callers asked: failures are tried again, what is refused is divided. */
-        mintsSaved: needed - (mints - streamedMints),
+        mintsSaved: needed - mints,
         operations: Object.fromEntries(
           [...operations].map(([id, { lastCallAt, lastRefusal, ...counts }]) => [
             id,
