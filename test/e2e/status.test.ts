@@ -49,7 +49,8 @@ const scrape = async ({ admin }: Pick<Pair, 'admin'>) => {
 
 /** `unreadable`: requests that were none. */
 const agree = async (pair: Pick<Pair, 'admin'>, unreadable = 0): Promise<Status> => {
-  await turn() // calls are told together
+  await until(async () => (await scrape(pair)).sum('rdt_http_requests_in_flight') === 0)
+  await turn() // calls are told together, after they have ended
   const [status, { sum }] = [await statusOf(pair), await scrape(pair)]
   const total = (column: readonly (number | null)[]) => column.reduce<number>((all, one) => all + (one ?? 0), 0)
   const rows = Object.entries(status.operations)
