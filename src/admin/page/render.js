@@ -1,6 +1,6 @@
 /** What /status says, in the page's places. */
 import { byId, element, fill } from './dom.js'
-import { ago, count, counted, duration, share } from './words.js'
+import { ago, capital, count, counted, duration, share } from './words.js'
 
 /** @typedef {import('../status.ts').Status} Status */
 
@@ -71,8 +71,9 @@ const circumstances = (problem) => {
     times === 1
       ? ago(lastSecondsAgo)
       : `${count(times)} times in ${duration(firstSecondsAgo)}, last ${ago(lastSecondsAgo)}`
-  const where = operation === undefined || operation === 'other' ? [] : [operation]
-  return `${[...where, ...answered, since].join(', ')}.${wentWellSince ? ' It has gone well since.' : ''}`
+  const told = [...answered, since].join(', ')
+  const known = operation !== undefined && operation !== 'other'
+  return `${known ? `${operation}, ${told}` : capital(told)}.${wentWellSince ? ' It has gone well since.' : ''}`
 }
 
 /** @param {Status} status */

@@ -7,6 +7,7 @@ export const count = (value) => value.toLocaleString('en')
 export const share = (part) => {
   if (part === null) return '–'
   const percent = part * 100
+  if (percent > 0 && percent < 0.1) return '< 0.1 %'
   if (percent > 99 && percent < 100) return `${Math.floor(percent * 100) / 100} %` // 100 % is all of them
   return `${Math.round(percent * 10) / 10} %`
 }
@@ -36,3 +37,6 @@ export const ago = (seconds) => (seconds < 5 ? 'just now' : `${duration(seconds)
  * @param {string} [many]
  */
 export const counted = (value, one, many = `${one}s`) => `${count(value)} ${value === 1 ? one : many}`
+
+/** @param {string} text */
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1)
