@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import express, { type Express, type Request, type Response } from 'express'
 
-export type { Request, RequestHandler, Response } from 'express'
+export type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
 
 export const createApp = (): Express => {
   const app = express()

@@ -232,6 +232,7 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
       flush,
       stop: stop.resolve,
       onCall: events.adminCalled,
+      onBug: events.failed,
       status,
       explain: (method, path) =>
         explainCall({ ...rules, sandboxEndpoint: listeners[0]?.endpoint.sandbox ?? false }, method, path),

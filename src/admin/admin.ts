@@ -3,7 +3,7 @@
  * loopback may make (the containers of one pod). Holds no token, no seller, no path with ids; depends on neither Amazon nor the callers.
  */
 import { BlockList, isIP } from 'node:net'
-import { createApp, type Request, type RequestHandler, type Response } from '../app.ts'
+import { createApp, type ErrorRequestHandler, type Request, type RequestHandler, type Response } from '../app.ts'
 import { createExpiringMap } from '../expiring-map.ts'
 import { PAGE_HEADERS, PAGE_PATHS, readPage } from './page.ts'
 
@@ -23,12 +23,13 @@ export type AdminOptions = {
    * minute.
    */
   readonly onCall: (action: Action, peer: string | undefined, status: number) => void
+  readonly onBug: (error: unknown) => void
   readonly now: () => number
 }
 const READINGS = ['page', 'status', 'explain'] as const
 type Action = (typeof READINGS)[number] | 'flush' | 'shutdown' | 'unknown'
 
-export const createAdmin = ({ ready, metrics, status, explain, flush, stop, onCall, now }: AdminOptions) => {
+export const createAdmin = ({ ready, metrics, status, explain, flush, stop, onCall, onBug, now }: AdminOptions) => {
   const toldOfLate = createExpiringMap<object>({ maxEntries: 1000, now })
   const tell = (action: Action, peer: string | undefined, answered: number): void => {
     if (READINGS.some((reading) => reading === action)) {
@@ -98,6 +99,11 @@ export const createAdmin = ({ ready, metrics, status, explain, flush, stop, onCa
   app.use(told('unknown'), (_req, res) => {
     res.status(404).json({ error: 'not found', try: ENDPOINTS })
   })
+  app.use(((error, _req, res, _next) => {
+    onBug(error) // express would print it, and show it to whoever asks
+    if (res.headersSent) res.destroy()
+    else res.status(500).json({ error: 'a bug: see the log' })
+  }) satisfies ErrorRequestHandler)
   return app
 }
 

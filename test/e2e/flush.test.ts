@@ -114,6 +114,7 @@ test('the two POSTs answer loopback peers only, and no browser', async () => {
       flush: () => done.push('flush'),
       stop: () => void done.push('stop'),
       onCall: () => {},
+      onBug: () => {},
       now: () => 0,
     }),
   )

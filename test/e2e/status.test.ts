@@ -1,14 +1,20 @@
 /** What /status says is what happened, and what /metrics says of it. */
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import path from 'node:path'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import supertest from 'supertest'
 import type { Status } from '../../src/admin/status.ts'
 import { documentId } from '../../src/simulator/reports.ts'
+import { folderFor } from '../support/cli.ts'
+import { dial } from '../support/dial.ts'
+import { serveHttp } from '../support/listen.ts'
 import { startManaged } from '../support/managed.ts'
 import { after, many, until } from '../support/many.ts'
 import { type Pair, startPair, verdictOf } from '../support/pair.ts'
 import { exchange } from '../support/raw.ts'
+import { noRedis, startRedis } from '../support/redis.ts'
 
 const MINT = '/tokens/2021-03-01/restrictedDataToken'
 const ORDERS = '/orders/v0/orders'
@@ -283,4 +289,137 @@ test('while it drains it says so, and where it listened', async (t) => {
   await supertest(pair.admin).get('/readyz').expect(503)
   assert.equal((await call).status, 200)
   assert.equal(await closed, 0)
+})
+
+test('the queue is who waits: also where callers leave, all is flushed, or the breaker gives them up; in the end nobody', async (t) => {
+  const env = { SIDECAR_MINT_BURST: '1', SIDECAR_MINT_MAX_RESOURCES: '1', SIDECAR_RDT_SCOPE: 'specific' }
+  const pair = await startPair(t, {
+    env: { ...env, SIDECAR_MINT_RATE_PER_SECOND: '2', SIDECAR_MINT_MAX_WAIT_MS: '30000' },
+  })
+  const token = pair.simulator.accessToken()
+  const leave = new AbortController()
+  const ask = (order: number, init: RequestInit = {}) =>
+    pair.call(`${ORDERS}/${order}/address`, token, init).then(verdictOf, () => 'left')
+  const queue = async () => (await statusOf(pair)).mintQueue
+  pair.simulator.control({ latencyMs: { mint: 3000 }, mintBurst: 100 })
+  const first = ask(0)
+  await until(async () => (await statusOf(pair)).lookups.miss === 1 && (await queue()) === 0) // its mint is on its way
+  const leaving = many(8, (n) => ask(100 + n, { signal: leave.signal }))
+  const staying = many(3, (n) => ask(200 + n))
+  await until(async () => (await queue()) === 11)
+  await supertest(pair.admin).post('/flush').expect(200)
+  assert.equal(await queue(), 11)
+  leave.abort()
+  await leaving
+  pair.simulator.control({ latencyMs: { mint: 0 }, fail: [{ on: 'mint', times: 100, as: 500 }] })
+  const { lastHour } = await statusOf(pair)
+  assert.equal(Math.max(...lastHour.mostWaiting.map((one) => one ?? 0)), 11)
+  await first
+  assert.deepEqual(new Set(await staying), new Set(['rejected;mint-unavailable'])) // five failures in a row
+  assert.equal(await queue(), 0)
+  assert.equal(await ask(300), 'rejected;mint-unavailable')
+  const { mintQueue, problems } = await agree(pair)
+  assert.equal(mintQueue, 0)
+  assert.ok(problems.some(({ kind }) => kind === 'mint-unavailable'))
+})
+
+test('a usage plan that is used up for ten minutes is a problem, one that is used up for a moment is none', async (t) => {
+  let time = 0
+  const env = { SIDECAR_MINT_BURST: '1', SIDECAR_MINT_RATE_PER_SECOND: '4', SIDECAR_MINT_MAX_RESOURCES: '1' }
+  const pair = await startPair(t, { env, overrides: { now: () => performance.now() + time } })
+  const token = pair.simulator.accessToken()
+  const usedUp = async () => (await statusOf(pair)).problems.some(({ kind }) => kind === 'plan-used-up')
+  const crowd = (from: number) =>
+    many(4, (n) => pair.call(`${ORDERS}/${from + n}/address`, token, { headers: { 'x-rdt-scope': 'specific' } }))
+  await crowd(0)
+  time += 60_000
+  assert.equal(await usedUp(), false)
+  const waits = crowd(100)
+  await until(async () => (await statusOf(pair)).mintQueue > 0)
+  time += 310_000 // as if they had waited for so long
+  await waits
+  time += 60_000
+  assert.equal(await usedUp(), true)
+  time += 600_000
+  assert.equal(await usedUp(), false)
+})
+
+test('connections that are refused are told of', async (t) => {
+  const pair = await startPair(t, { env: { SIDECAR_LIMITS_CONNECTIONS: '1' } })
+  await many(3, () => dial(t, pair.port))
+  await until(async () => (await problem(pair, 'connections-refused')) !== undefined)
+  const { sum } = await scrape(pair)
+  const told = await problem(pair, 'connections-refused')
+  assert.equal(told && 'times' in told && told.times, sum('rdt_connections_refused_total'))
+})
+
+test('a bug behind /status or /explain tells the asker nothing of the inside', async (t) => {
+  let broken = false
+  const now = () => {
+    const breaks = broken
+    broken = false
+    if (breaks) throw new Error('canary of the inside')
+    return performance.now()
+  }
+  const pair = await startPair(t, { overrides: { now } })
+  broken = true
+  const answer = await fetch(`${pair.admin}/status`)
+  const text = await answer.text()
+  assert.equal(answer.status, 500)
+  assert.doesNotMatch(text, /canary|\.ts|\bat /)
+  assert.ok(pair.lines.some((line) => /"stack":"Error/.test(line)))
+  assert.doesNotMatch(pair.lines.join(''), /canary/)
+  await supertest(pair.admin).get('/status').expect(200)
+})
+
+test('nothing that Amazon or Login with Amazon say in their own words is told, but codes that are codes', async (t) => {
+  const words = 'Atza|canary of 902-1234567-1234567'
+  const own = 'Atza|canary-of-its-own'
+  const upstream = await serveHttp(t, ({ url }, res) => {
+    const lwa = url === '/auth/o2/token'
+    const errors = lwa ? undefined : [{ code: words, message: words, details: words }]
+    res.statusCode = lwa || url === MINT ? 400 : 503
+    res.setHeader('content-type', 'application/json')
+    res.setHeader('x-amzn-requestid', words)
+    res.statusMessage = words
+    res.end(JSON.stringify({ error: words, error_description: words, errors }))
+  })
+  const managed = await startManaged(t, {
+    endpoint: upstream,
+    env: { SIDECAR_LWA_ENDPOINT: `${upstream}/auth/o2/token` },
+  })
+  await managed.ask(`${ORDERS}/1/address`)
+  await managed.call(`${ORDERS}/1/address`, own)
+  await managed.call('/sellers/v1/marketplaceParticipations', own)
+  await mintOwn(managed, own, { restrictedResources: [ADDRESS] })
+  await mintOwn(managed, own, { restrictedResources: [ADDRESS] }, { 'x-rdt-mode': 'skip' })
+  const status = await agree(managed)
+  const kinds = new Set(status.problems.map(({ kind }) => kind))
+  assert.deepEqual(kinds, new Set(['lwa-refused', 'lwa-failed', 'mint-refused', 'amazon-failing']))
+  assert.equal(status.operations['orders-v0.getOrderAddress']?.lastRefusal?.code, 'other')
+  assert.doesNotMatch(JSON.stringify(status), /canary|902-|seller-a/)
+  assert.doesNotMatch(managed.lines.join(''), /canary|902-/)
+})
+
+test('replicas that share a store count each what it did itself', { skip: noRedis }, async (t) => {
+  const redis = await startRedis(t)
+  const keyFile = path.join(folderFor(t), 'store-key')
+  writeFileSync(keyFile, `${'ab'.repeat(32)}\n`, { mode: 0o600 })
+  const env = { SIDECAR_STORE_URL: redis.url, SIDECAR_STORE_KEY_FILE: keyFile, SIDECAR_STORE_TIMEOUT_MS: '3000' }
+  const one = await startPair(t, { env })
+  const other = await startPair(t, { env: { ...env, SIDECAR_ENDPOINT: one.amazon }, endpoint: one.amazon })
+  const token = one.simulator.accessToken()
+  await many(5, (n) => one.call(`${ORDERS}/${n}/address`, token))
+  await many(5, (n) => other.call(`${ORDERS}/${n}/address`, token))
+  const [first, second] = [await agree(one), await agree(other)]
+  assert.deepEqual([first.mints, second.mints, one.mints().length], [1, 0, 1])
+  assert.deepEqual([first.mintsSaved, second.mintsSaved], [4, 5])
+  assert.deepEqual([first.store?.state, second.store?.state], ['shared', 'shared'])
+  await redis.stop()
+  await other.call('/mfn/v0/shipments/1', token)
+  await until(async () => {
+    await other.call(`${ORDERS}/1/address`, token)
+    return (await problem(other, 'store-alone')) !== undefined
+  })
+  await agree(other)
 })
