@@ -222,6 +222,7 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
       stats: stats.read(),
       operations: config.operations,
       storeAlone: store?.status().state === 'alone',
+      secretsRefused: sellers.anyFallenBack(),
       insecureListeners,
       today: Date.now(),
     })

@@ -2,7 +2,7 @@
 import type { Kind, Trouble } from '../telemetry/troubles.ts'
 
 /** What lasts for as long as it is so, besides what happened to calls. */
-export type Condition = 'store-alone' | 'plan-used-up' | 'reload-failed' | 'plaintext'
+export type Condition = 'store-alone' | 'secrets-refused' | 'plan-used-up' | 'reload-failed' | 'plaintext'
 
 type Words = {
   readonly what: string
@@ -148,7 +148,7 @@ const WORDS: Readonly<Record<Kind | Condition, Words>> = {
   },
   'secrets-refused': {
     what: 'The configured secrets of a managed seller are refused; those before them still work, and are used.',
-    cure: 'Check what was written last: client secret and refresh token of the seller that the log names.',
+    cure: 'Check what was written last: client secret and refresh token of the seller that the log names. Until then do not restart: the secrets that work are in memory alone.',
     alert: 'RdtSecretsFellBack',
   },
   'store-unreadable': {

@@ -7,6 +7,8 @@ export type StatusParts = {
   readonly stats: ReturnType<Stats['read']>
   readonly operations: readonly Row[]
   readonly storeAlone: boolean
+  /** Of a managed seller: those before them are used. */
+  readonly secretsRefused: boolean
   readonly insecureListeners: number
   /** Milliseconds of Unix time. */
   readonly today: number
@@ -38,10 +40,19 @@ type Listener = {
 }
 type Row = { readonly id: string; readonly sunset?: string | undefined }
 
-export const statusOf = ({ facts, stats, operations, storeAlone, insecureListeners, today }: StatusParts) => {
+export const statusOf = ({
+  facts,
+  stats,
+  operations,
+  storeAlone,
+  secretsRefused,
+  insecureListeners,
+  today,
+}: StatusParts) => {
   const { troubles, reloadFailed, ...told } = stats
   const conditions: Condition[] = []
   if (storeAlone) conditions.push('store-alone')
+  if (secretsRefused) conditions.push('secrets-refused')
   if (isUsedUp(stats.lastHour)) conditions.push('plan-used-up')
   if (reloadFailed) conditions.push('reload-failed')
   if (insecureListeners > 0) conditions.push('plaintext')

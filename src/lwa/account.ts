@@ -207,6 +207,8 @@ export const createAccount = (options: AccountOptions) => {
       pausedUntil = 0
       if (held && held.grant !== current) held.refreshAt = now()
     },
+    /** The secrets that are configured are refused, and those before them are used. */
+    fallenBack: (): boolean => good !== undefined && good !== current && refusals.has(current),
     /** When each of the secrets that are configured last worked, in seconds of Unix time; 0: not yet. */
     lastUse: (): Readonly<Record<keyof Grant, number>> => ({
       clientSecret: usedAt.get(current.clientSecret) ?? 0,

@@ -41,6 +41,8 @@ export const createSellers = ({ credentials, eventsOf, ...options }: SellersOpti
     forget: (): void => {
       for (const { account } of accounts.values()) account.forget()
     },
+    /** Whether any of them uses secrets before those that are configured, which are refused. */
+    anyFallenBack: (): boolean => [...accounts.values()].some(({ account }) => account.fallenBack()),
     /** When each configured secret last worked, in seconds of Unix time, by its place in the configuration. */
     lastUse: (): readonly (readonly [secret: string, at: number])[] =>
       [...accounts.values()].flatMap(({ account }, i) =>

@@ -188,7 +188,6 @@ export const createEvents = ({ metrics, stats, logger, operationOf, now }: Event
     /** What became of secrets that have changed. */
     secretsChanged: ({ seller }: Pick<WhoseToken, 'seller'>, outcome: keyof typeof SECRETS_CHANGED): void => {
       const [level, text] = SECRETS_CHANGED[outcome]
-      if (outcome !== 'reauthorised') stats.secrets(seller, outcome === 'taken over')
       logger[level]({ seller }, text)
     },
 

@@ -140,12 +140,6 @@ export const createStats = ({ ratePerSecond, now }: StatsOptions) => {
       lastLwaError = { at: new Date().toISOString(), outcome, ...(status !== undefined && { status }) }
       troubles.happened({ kind: 'lwa-failed', cause: outcome, status, who })
     },
-    /** Whether secrets that have changed work. */
-    secrets: (seller: string, work: boolean): void => {
-      const who = `secrets ${seller}`
-      if (work) troubles.wentWell(who)
-      else troubles.happened({ kind: 'secrets-refused', who })
-    },
     valueUnreadable: (): void => troubles.happened({ kind: 'store-unreadable' }),
     connectionRefused: (): void => troubles.happened({ kind: 'connections-refused' }),
     reloaded: (inForce: boolean): void => {

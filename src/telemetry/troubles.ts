@@ -13,7 +13,6 @@ export type Kind =
   | 'mint-failed'
   | 'renewal-failed'
   | 'lwa-failed'
-  | 'secrets-refused'
   | 'store-unreadable'
   | 'connections-refused'
 

@@ -108,7 +108,9 @@ test('counts agree with the metrics whatever happened', async (t) => {
   await leaveAfter(managed, `${ORDERS}/78/address`, token, 150)
   simulator.control({ latencyMs: { call: 300, mint: 0 } })
   await leaveAfter(managed, `${ORDERS}/79/address`, token, 150)
-  simulator.control({ latencyMs: { call: 0 }, fail: [{ on: 'mint', times: 3, as: 500 as never }] })
+  simulator.control({ latencyMs: { call: 0 }, fail: [{ on: 'mint', times: 1, as: 429 }] })
+  await managed.call(`${ORDERS}/81/address`, token)
+  simulator.control({ fail: [{ on: 'mint', times: 3, as: 500 as never }] })
   await managed.call(`${ORDERS}/80/address`, token)
   simulator.control({ fail: [{ on: 'call', times: 1, as: 'reset' as never }] })
   await managed.call(`${ORDERS}/1/address`, token)
@@ -116,7 +118,8 @@ test('counts agree with the metrics whatever happened', async (t) => {
   await exchange(port, 'NONSENSE\r\n\r\n')
   await exchange(port, `GET ${ORDERS}/..%2f/address HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`)
   await until(async () => (await statusOf(managed)).mintQueue === 0)
-  await agree(managed, 1)
+  const { lastHour } = await agree(managed, 1)
+  assert.equal(lastHour.throttled.at(-1) || lastHour.throttled.at(-2), 1)
 })
 
 /** One that is told, of its kind and operation. */
@@ -150,8 +153,10 @@ test('an RDT that was there, or a call that goes without one, shows nothing of t
   assert.equal(verdictOf(await pair.call(`${ORDERS}/1/address`, token)), 'hit')
   assert.equal((await pair.call(`${ORDERS}/2/address`, token, { headers: { 'x-rdt-mode': 'skip' } })).status, 200)
   assert.equal(await failing(), false)
+  assert.equal((await problem(pair, 'mint-failed'))?.wentWellSince, false)
   assert.equal(verdictOf(await pair.call(`${ORDERS}/2/address`, token)), 'minted')
   assert.equal(await failing(), true)
+  assert.equal((await problem(pair, 'mint-failed'))?.wentWellSince, true)
 })
 
 test('an answer of Amazon’s shows that it is reached again; what a caller does wrong is not undone by what it does right', async (t) => {
@@ -422,4 +427,99 @@ test('replicas that share a store count each what it did itself', { skip: noRedi
     return (await problem(other, 'store-alone')) !== undefined
   })
   await agree(other)
+})
+
+test('a mint of a caller’s own that fails at Amazon is told once, as a mint', async (t) => {
+  const pair = await startPair(t)
+  const token = pair.simulator.accessToken()
+  pair.simulator.control({ fail: [{ on: 'mint', times: 1, as: 503 }] })
+  const answer = await mintOwn(pair, token, { restrictedResources: [ADDRESS] }, { 'x-rdt-mode': 'skip' })
+  assert.equal(answer.status, 503)
+  const { problems } = await agree(pair)
+  assert.deepEqual(
+    problems.map(({ kind }) => kind),
+    ['mint-failed'],
+  )
+})
+
+test('secrets that are refused while those before them work are a problem until they are right or as before, however long', async (t) => {
+  let time = 0
+  const managed = await startManaged(t, { overrides: { now: () => performance.now() + time } })
+  const refused = async () => (await problem(managed, 'secrets-refused')) !== undefined
+  await managed.ask(`${ORDERS}/1/address`)
+  assert.equal(await refused(), false)
+  managed.files.write('seller-a', 'a-wrong-secret')
+  managed.reload()
+  await until(refused)
+  time += 2_000_000
+  assert.equal(await refused(), true)
+  managed.files.write('seller-a')
+  managed.reload()
+  assert.equal(await refused(), false)
+})
+
+test('a document that turns out to need no RDT is no trouble and no error', async (t) => {
+  const pair = await startPair(t)
+  const path = `/reports/2021-06-30/documents/${documentId(2)}`
+  assert.equal(verdictOf(await pair.call(path, pair.simulator.accessToken())), 'unrestricted-report')
+  const { mints, lastMintError, problems } = await agree(pair)
+  assert.deepEqual([mints, lastMintError, problems], [1, null, []])
+})
+
+test('renewals that fail are told apart from mints that callers wait for; one that succeeds ends it', async (t) => {
+  const env = { SIDECAR_RDT_EXPIRY_MARGIN_MS: '500', SIDECAR_RDT_REFRESH_AFTER: '0.2' }
+  const pair = await startPair(t, { env })
+  const token = pair.simulator.accessToken()
+  pair.simulator.control({ rdtSeconds: 10 })
+  const ask = async () => verdictOf(await pair.call(`${ORDERS}/1/address`, token))
+  assert.equal(await ask(), 'minted')
+  pair.simulator.control({ fail: [{ on: 'mint', times: 3, as: 503 }] })
+  await until(async () => (await ask()) === 'hit' && (await problem(pair, 'renewal-failed')) !== undefined)
+  const { problems } = await statusOf(pair)
+  assert.deepEqual(
+    problems.map(({ kind, alert }) => [kind, alert]),
+    [['renewal-failed', 'RdtRenewalsFailing']],
+  )
+  await until(async () => {
+    await ask()
+    return (await problem(pair, 'renewal-failed'))?.wentWellSince === true
+  })
+})
+
+test('a configuration that is not taken over is a problem until one is', async (t) => {
+  const pair = await startPair(t)
+  const failed = async () => (await problem(pair, 'reload-failed')) !== undefined
+  assert.equal(await failed(), false)
+  pair.reload({ SIDECAR_RDT_SCOPE: 'nonsense' })
+  assert.equal(await failed(), true)
+  pair.reload()
+  assert.equal(await failed(), false)
+})
+
+test('a new RDT in the place of one that Amazon no longer took shows that mints go well again', async (t) => {
+  const pair = await startPair(t, { env: { SIDECAR_RDT_SCOPE: 'specific' } })
+  const token = pair.simulator.accessToken()
+  await pair.call(`${ORDERS}/1/address`, token)
+  pair.simulator.control({ revoke: 'rdts', fail: [{ on: 'mint', times: 3, as: 503 }] })
+  await pair.call(`${ORDERS}/2/address`, token)
+  assert.equal((await problem(pair, 'mint-unavailable', 'orders-v0.getOrderAddress'))?.wentWellSince, false)
+  assert.equal(verdictOf(await pair.call(`${ORDERS}/1/address`, token)), 'replayed')
+  assert.equal((await problem(pair, 'mint-unavailable', 'orders-v0.getOrderAddress'))?.wentWellSince, true)
+})
+
+test('a listener that takes plaintext from other machines is a problem', async (t) => {
+  const pair = await startPair(t, { env: { SIDECAR_HOST: '0.0.0.0', SIDECAR_INSECURE_LISTEN: 'true' } })
+  assert.equal((await problem(pair, 'plaintext'))?.alert, 'RdtInsecureListener')
+})
+
+test('what Amazon removes: days left, and who still calls it', async (t) => {
+  const pair = await startPair(t)
+  const orders = async () => (await statusOf(pair)).sunsets.find(({ families }) => families.includes('orders-v0'))
+  assert.deepEqual([(await orders())?.calls, (await orders())?.lastCallSecondsAgo], [0, null])
+  await pair.call(`${ORDERS}/1/address`, pair.simulator.accessToken())
+  const left = (Date.UTC(2027, 2, 27) - Date.now()) / 86_400_000
+  const { on, daysLeft, calls, lastCallSecondsAgo } = (await orders()) ?? {}
+  assert.deepEqual([on, calls], ['2027-03-27', 1])
+  assert.ok(daysLeft !== undefined && daysLeft >= left && daysLeft < left + 1)
+  assert.ok(lastCallSecondsAgo !== null && lastCallSecondsAgo !== undefined && lastCallSecondsAgo < 60)
 })

@@ -105,6 +105,8 @@ test('sellers that are told apart are bounded; mints are all counted', () => {
   history.minted('honest', NOT)
   const { mints, busiest } = history.read()
   assert.deepEqual([mints.at(-1), busiest.at(-1)], [5002, 2])
+  for (let i = 0; i < 3; i += 1) history.minted('worthless-4999', NOT)
+  assert.equal(history.read().busiest.at(-1), 2) // it has no place of its own
 })
 
 test('whatever happens when: as many mints as there were in the last hour', () => {

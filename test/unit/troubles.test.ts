@@ -84,6 +84,18 @@ test('a quarter of an hour after its last time a trouble is forgotten, and what 
   assert.equal(troubles.read()[0]?.times, 1)
 })
 
+test('those that are open come before those that went well, whichever came last', () => {
+  const { troubles, pass } = start()
+  troubles.happened({ kind: 'missing-token' })
+  pass(1)
+  troubles.happened(REFUSED)
+  troubles.wentWell('seller', 'a.b')
+  assert.deepEqual(
+    troubles.read().map(({ kind }) => kind),
+    ['missing-token', 'mint-refused'],
+  )
+})
+
 test('whom it was first for is not whom it was last for: it goes well where it does for the latter', () => {
   const { troubles } = start()
   troubles.happened(REFUSED)
@@ -126,11 +138,16 @@ const KINDS: readonly Kind[] = [
   'mint-failed',
   'renewal-failed',
   'lwa-failed',
-  'secrets-refused',
   'store-unreadable',
   'connections-refused',
 ]
-const CONDITIONS: readonly Condition[] = ['store-alone', 'plan-used-up', 'reload-failed', 'plaintext']
+const CONDITIONS: readonly Condition[] = [
+  'store-alone',
+  'secrets-refused',
+  'plan-used-up',
+  'reload-failed',
+  'plaintext',
+]
 const CAUSES = ['elements', 'document', 'token', 'denied', 'role', 'throttled', 'network', 'server_error']
 const MORE_CAUSES = ['bad_response', 'refused', 'invalid_client', 'invalid_grant', 'unauthorized_client', undefined]
 
