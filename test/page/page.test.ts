@@ -118,7 +118,7 @@ suite('the page, in Chromium', { skip }, () => {
     assert.match(await page.title(), /^Ready, 1 thing to look at/)
     assert.match(
       (await problem.textContent()) ?? '',
-      /lacks the role.*mfn-v0\.getShipment, answered 400.*What to do: Check both in Seller Central.*RdtMintRefused/,
+      /lacks the role.*mfn-v0\.getShipment, answered 400.*What to do: Check role and authorisation in Seller Central.*RdtMintRefused/,
     )
     pair.simulator.control({ denyOperations: [] })
     await fetch(`${pair.admin}/flush`, { method: 'POST' })
