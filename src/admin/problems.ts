@@ -39,7 +39,7 @@ const WORDS: Readonly<Record<Kind | Condition, Words>> = {
     alert: 'RdtSuspiciousCalls',
   },
   'untrusted-caller': {
-    what: 'Somebody who did not prove who it is called in the name of a managed seller.',
+    what: 'Calls in the name of a managed seller came from somebody who proved nothing.',
     cure: 'Let the service read the caller token and send it in x-rdt-caller-token. Where no service of yours does this, look for who does.',
     alert: 'RdtSuspiciousCalls',
   },
