@@ -420,6 +420,12 @@ test('replicas that share a store count each what it did itself', { skip: noRedi
   assert.deepEqual([first.mints, second.mints, one.mints().length], [1, 0, 1])
   assert.deepEqual([first.mintsSaved, second.mintsSaved], [4, 5])
   assert.deepEqual([first.store?.state, second.store?.state], ['shared', 'shared'])
+  assert.equal(await problem(other, 'store-unreadable'), undefined)
+  await one.call('/mfn/v0/shipments/1', token)
+  for (const { key, type } of await redis.dump())
+    if (type === 'string') await redis.cli('SET', key, `${Date.now()}:garbage`, 'PX', 3_600_000)
+  await other.call('/mfn/v0/shipments/1', token)
+  assert.equal((await problem(other, 'store-unreadable'))?.alert, 'RdtStoreUnreadable')
   await redis.stop()
   await other.call('/mfn/v0/shipments/1', token)
   await until(async () => {
@@ -522,4 +528,17 @@ test('what Amazon removes: days left, and who still calls it', async (t) => {
   assert.deepEqual([on, calls], ['2027-03-27', 1])
   assert.ok(daysLeft !== undefined && daysLeft >= left && daysLeft < left + 1)
   assert.ok(lastCallSecondsAgo !== null && lastCallSecondsAgo !== undefined && lastCallSecondsAgo < 60)
+})
+
+test('how long ago a call and a refusal were', async (t) => {
+  let time = 0
+  const pair = await startPair(t, { overrides: { now: () => performance.now() + time } })
+  await pair.call(`${ORDERS}/1/address`)
+  time += 90_000
+  await pair.call('/sellers/v1/marketplaceParticipations', pair.simulator.accessToken())
+  const { operations } = await statusOf(pair)
+  const { lastCallSecondsAgo, lastRefusal } = operations['orders-v0.getOrderAddress'] ?? {}
+  assert.deepEqual([lastRefusal?.reason, lastRefusal?.status], ['missing-token', 403])
+  for (const ago of [lastCallSecondsAgo, lastRefusal?.secondsAgo]) assert.ok(ago && ago >= 90 && ago < 150)
+  assert.equal(operations['other']?.lastRefusal, null)
 })
