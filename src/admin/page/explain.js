@@ -14,30 +14,29 @@ export const listenToQuestions = () => {
 /** @param {FormDataEntryValue | null} value */
 const text = (value) => (typeof value === 'string' ? value.trim() : '')
 
-let asked = 0
+let latest = 0
 
 /** @param {URLSearchParams} question */
 const answer = async (question) => {
-  const mine = ++asked
+  const mine = ++latest
   const said = await ask(question)
-  if (mine === asked) fill(byId('explained'), said) // of two questions the answer to the last one stays
+  if (mine === latest) fill(byId('explained'), ...said) // of two questions the answer to the last one stays
 }
 
 /** @param {URLSearchParams} question */
 const ask = async (question) => {
+  // before its answer: the one to the question before may still stand there, and the same answer twice would not be read out
+  const asked = element('p', { class: 'question' }, `${question.get('method')} ${question.get('path')}`)
   try {
     const response = await fetch(`explain?${question}`, { signal: AbortSignal.timeout(5000), cache: 'no-store' })
     /** @type {Record<string, string | boolean>} */
     const facts = await response.json()
-    return element(
-      'dl',
-      { class: 'facts' },
-      ...Object.entries(facts).flatMap(([name, value]) => [
-        element('dt', null, name),
-        element('dd', null, String(value)),
-      ]),
-    )
+    const list = Object.entries(facts).flatMap(([name, value]) => [
+      element('dt', null, name),
+      element('dd', null, String(value)),
+    ])
+    return [asked, element('dl', { class: 'facts' }, ...list)]
   } catch {
-    return element('p', null, 'No answer. Is the sidecar still there? Ask again.')
+    return [asked, element('p', null, 'No answer. Is the sidecar still there? Ask again.')]
   }
 }

@@ -2,7 +2,7 @@
 import { byId } from './dom.js'
 import { listenToQuestions } from './explain.js'
 import { createPlots } from './plots.js'
-import { render, renderSilence } from './render.js'
+import { render, renderOld } from './render.js'
 
 const EVERY_MS = 3000
 const PATIENCE_MS = 5000
@@ -10,7 +10,8 @@ const PATIENCE_MS = 5000
 const pause = byId('pause')
 const plots = createPlots()
 let paused = false
-let answeredAt = performance.now()
+/** @type {Date | undefined} By this computer's clock, which goes on while it sleeps. */
+let answeredAt
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer
 let asking = false
@@ -19,30 +20,41 @@ const look = async () => {
   clearTimeout(timer)
   if (asking || paused || document.hidden) return
   asking = true
-  const status = await ask()
+  const said = await ask()
   asking = false
   timer = setTimeout(look, EVERY_MS)
-  if (status) {
-    answeredAt = performance.now()
-    render(status)
-    plots.show(status.lastHour)
-  } else renderSilence((performance.now() - answeredAt) / 1000)
+  if (paused) return
+  if (said instanceof Error) renderOld('silent', said.message, answeredAt)
+  else show(said)
 }
 
-/** @returns {Promise<import('../status.ts').Status | undefined>} Undefined where there is no answer, or another than it should be. */
+/** @param {import('../status.ts').Status} status */
+const show = (status) => {
+  try {
+    plots.show(status.lastHour)
+    render(status)
+    answeredAt = new Date()
+  } catch (error) {
+    reportError(error)
+    renderOld('silent', 'Its answer is of another version: load this page again', answeredAt)
+  }
+}
+
+/** @returns {Promise<import('../status.ts').Status | Error>} */
 const ask = async () => {
   try {
     const answer = await fetch('status', { signal: AbortSignal.timeout(PATIENCE_MS), cache: 'no-store' })
-    return answer.ok ? await answer.json() : undefined
+    return answer.ok ? await answer.json() : new Error(`It answers ${answer.status}`)
   } catch {
-    return undefined
+    return new Error('No answer')
   }
 }
 
 pause.addEventListener('click', () => {
   paused = !paused
   pause.setAttribute('aria-pressed', String(paused))
-  void look()
+  if (paused) renderOld('paused', 'Paused', answeredAt)
+  else void look()
 })
 document.addEventListener('visibilitychange', look)
 listenToQuestions()

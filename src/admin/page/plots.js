@@ -61,7 +61,7 @@ const mintsPlot = (place) =>
 const queuePlot = (place) =>
   plot(place, [
     { label: 'Most at once', ...bars('--line-1', 0.9, '--fill-1') },
-    { label: 'Longest wait, seconds', ...bars('--line-2', 0.5) },
+    { label: 'Longest wait, seconds', scale: 'seconds', ...bars('--line-2', 0.5) },
   ])
 
 /**
@@ -84,13 +84,16 @@ const plot = (place, series) => {
     ticks: { show: false },
     font: '12px system-ui, sans-serif',
   }
+  /** @type {import('uplot').Axis} */
+  const upright = { ...axis, size: 48, incrs: STEPS, values: (_, at) => at.map(short) }
   return new uPlot(
     {
       ...sizeOf(place),
       series: [{ label: 'Minutes ago', value: (_, at) => (at === null ? '–' : String(-at)) }, ...series],
       scales: {
         x: { time: false, range: [-59.5, 0.5] },
-        y: { range: (_, __, high) => [0, Math.max(5, (high ?? 0) * 1.1)] },
+        y: { range: fromZero },
+        seconds: { range: fromZero },
       },
       axes: [
         {
@@ -98,14 +101,30 @@ const plot = (place, series) => {
           values: (_, at) => at.map((minute) => (minute === 0 ? 'now' : `${minute} min`)),
           incrs: [10, 20, 30],
         },
-        { ...axis, size: 48, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000] },
+        upright,
+        {
+          ...upright,
+          scale: 'seconds',
+          show: series.some(({ scale }) => scale === 'seconds'),
+          side: 1,
+          grid: { show: false },
+          values: (_, at) => at.map((value) => `${short(value)} s`),
+        },
       ],
+      legend: { markers: { dash: (at, i) => (at.series[i]?.dash ? 'dashed' : 'solid') } },
       cursor: { drag: { x: false, y: false }, points: { show: false } },
     },
     undefined,
     place,
   )
 }
+
+/** @param {number} value */
+const short = (value) => value.toLocaleString('en', { notation: 'compact' })
+
+/** @type {import('uplot').Range.Function} */
+const fromZero = (_, __, high) => [0, Math.max(5, (high ?? 0) * 1.1)]
+const STEPS = Array.from({ length: 9 }, (_, power) => [1, 2, 5].map((step) => step * 10 ** power)).flat()
 
 /**
  * @param {UPlot} plot

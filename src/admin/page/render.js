@@ -7,9 +7,6 @@ import { ago, capital, count, counted, duration, share } from './words.js'
 /** @param {Status} status */
 export const render = (status) => {
   const open = status.problems.filter(({ wentWellSince }) => !wentWellSince).length
-  const { state } = status
-  say(state === 'serving' ? (open > 0 ? 'look' : 'well') : state, STATES[state](open))
-  document.title = state === 'serving' && open === 0 ? 'RDT sidecar' : `${STATES[state](open)} – RDT sidecar`
   fill(
     byId('about'),
     `Version ${status.version}, up for ${duration(status.uptimeSeconds)}, configuration `,
@@ -22,16 +19,24 @@ export const render = (status) => {
   fill(byId('sunsets'), ...status.sunsets.map(sunset))
   fill(byId('listeners'), ...status.listeners.map(listener))
   fill(byId('surroundings'), surroundings(status))
+  const { state } = status
+  const text = STATES[state](open)
+  const well = state === 'serving' && open === 0
+  say(state === 'serving' && open > 0 ? 'look' : state, text, well ? 'RDT sidecar' : `${text} – RDT sidecar`)
 }
 
-/** @param {number} seconds */
-export const renderSilence = (seconds) => {
-  say('silent', `No answer for ${duration(seconds)}`)
-  document.title = 'No answer – RDT sidecar'
+/**
+ * That what is there to be read is not of now. The same words for as long as it lasts: they are read out when they change.
+ * @param {'silent' | 'paused'} state @param {string} why @param {Date | undefined} since
+ */
+export const renderOld = (state, why, since) => {
+  // Swedes write dates as ISO does
+  say(state, since ? `${why}. What follows is as of ${since.toLocaleString('sv')}.` : why, `${why} – RDT sidecar`)
 }
 
-/** @param {string} state @param {string} text */
-const say = (state, text) => {
+/** @param {string} state @param {string} text @param {string} title */
+const say = (state, text, title) => {
+  document.title = title
   document.body.dataset['state'] = state
   fill(byId('state'), text)
 }
@@ -70,7 +75,7 @@ const circumstances = (problem) => {
   const since =
     times === 1
       ? ago(lastSecondsAgo)
-      : `${count(times)} times in ${duration(firstSecondsAgo)}, last ${ago(lastSecondsAgo)}`
+      : `${count(times)} times ${firstSecondsAgo < 5 ? 'just now' : `in the last ${duration(firstSecondsAgo)}, the latest ${ago(lastSecondsAgo)}`}`
   const told = [...answered, since].join(', ')
   const known = operation !== undefined && operation !== 'other'
   return `${known ? `${operation}, ${told}` : capital(told)}.${wentWellSince ? ' It has gone well since.' : ''}`
@@ -81,9 +86,9 @@ const figures = ({ calls, lookups, hitRatio, mints, mintsSaved, cacheEntries, mi
   const needed = Object.values(lookups).reduce((sum, one) => sum + one, 0)
   return [
     figure('Calls', count(calls), `${count(needed)} questions for an RDT`),
-    figure('Hit ratio', share(hitRatio), 'of these found it in the cache'),
+    figure('Hit ratio', share(hitRatio), 'of the questions found it in the cache'),
     figure('Mints', count(mints), 'asked of Amazon, with any outcome'),
-    figure('Mints saved', count(mintsSaved), `of ${count(needed)}: one for each question`),
+    figure('Mints saved', count(mintsSaved), `${counted(needed, 'question')} less ${counted(mints, 'mint')}`),
     figure('RDTs cached', count(cacheEntries), 'ready for the next call'),
     figure('Waiting now', count(mintQueue), 'for a mint'),
   ]
