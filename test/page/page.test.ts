@@ -16,6 +16,7 @@ import { needs } from '../support/tools.ts'
 
 const skip = needs('chromium')
 const ARTEFACTS = path.join(import.meta.dirname, '../artefacts')
+const EVERY_MS = 3000
 const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true }
 
 suite('the page, in Chromium', { skip }, () => {
@@ -27,18 +28,36 @@ suite('the page, in Chromium', { skip }, () => {
   })
   after(life.end)
 
-  /** Opens it and waits for the first answer of /status to be shown. */
+  /** Opens it and waits for the first answer of /status to be shown. Its clock runs on by itself, and can be turned: `page.clock`. */
   const look = async (t: Life, { admin }: Pick<Pair, 'admin'>, options?: BrowserContextOptions) => {
-    const visit = await browser.visit(t, `${admin}/`, options)
+    const visit = await browser.visit(t, `${admin}/`, options, (page) => page.clock.install())
     await visit.page.waitForSelector('#figures dt')
-    return visit
+    const state = () => visit.page.textContent('#state')
+    const asked = () => visit.requests.filter((one) => one.endsWith('/status')).length
+    return {
+      ...visit,
+      state,
+      /** Turns its clock on, poll by poll, until it is so. */
+      polledUntil: (done: () => boolean | Promise<boolean>) =>
+        until(async () => {
+          await visit.page.clock.runFor(EVERY_MS)
+          return done()
+        }),
+      /** How often it asks /status within a minute of its clock. */
+      asksInAMinute: async () => {
+        const before = asked()
+        await visit.page.clock.runFor(60_000)
+        await explain(visit.page, 'GET', `/${crypto.randomUUID()}`) // what is asked after all of them
+        return asked() - before
+      },
+    }
   }
 
   test('it loads without a complaint, asks this listener alone, and only reads', async (t) => {
     const pair = await startBusy(t)
-    const { page, complaints, requests } = await look(t, pair)
+    const { page, complaints, requests, polledUntil } = await look(t, pair)
     await explain(page, 'GET', '/orders/v0/orders/902-1')
-    await page.waitForFunction(() => performance.getEntriesByName(`${location.origin}/status`).length >= 3)
+    await polledUntil(() => requests.filter((one) => one.endsWith('/status')).length >= 3)
     assert.deepEqual(complaints, [])
     for (const request of requests) assert.ok(request.startsWith(`GET ${pair.admin}/`), request)
     assert.equal(new Set(requests.filter((one) => !one.includes('/status'))).size, 12) // the page, its files, one question
@@ -81,29 +100,95 @@ suite('the page, in Chromium', { skip }, () => {
     assert.match(refusals.join('|'), /^missing-token, 403, .*\|none\|none\|mint-refused, 400 InvalidInput, .*$/)
   })
 
-  test('it goes on by itself, stops where it is told to, and says when nobody answers any more', async (t) => {
+  test('it goes on by itself, and stops where it is told to, which it says', async (t) => {
     const pair = await startPair(t)
-    const { page, requests, complaints } = await look(t, pair)
+    const { page, complaints, state, polledUntil, asksInAMinute } = await look(t, pair)
     const calls = () => page.locator('#figures dd').first().textContent()
-    const asked = () => requests.filter((one) => one.endsWith('/status')).length
     assert.equal(await calls(), '0')
-    assert.equal(await page.textContent('#state'), 'Ready, nothing is wrong')
+    assert.equal(await state(), 'Ready, nothing is wrong')
     await pair.call('/sellers/v1/marketplaceParticipations', pair.simulator.accessToken())
-    await until(async () => (await calls()) === '1')
+    await polledUntil(async () => (await calls()) === '1')
 
     const pause = page.getByRole('button', { name: 'Pause' })
     await pause.click()
     assert.equal(await pause.getAttribute('aria-pressed'), 'true')
-    const before = asked()
-    await page.waitForTimeout(4000)
-    assert.ok(asked() <= before + 1) // one was under way
+    assert.match((await state()) ?? '', /^Paused\. What follows is as of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.$/)
+    assert.match(await page.title(), /^Paused/)
+    assert.ok((await asksInAMinute()) <= 1) // one was under way
+    assert.match((await state()) ?? '', /^Paused/)
     await pause.click()
-    await until(() => asked() > before + 1)
-
+    await until(async () => (await state()) === 'Ready, nothing is wrong') // at once: nobody turned the clock
     assert.deepEqual(complaints, [])
+  })
+
+  test('it says when nobody answers any more, once, and shows the next sidecar that does', async (t) => {
+    const pair = await startPair(t)
+    await pair.call('/sellers/v1/marketplaceParticipations', pair.simulator.accessToken())
+    await until(async () => (await metric(pair, 'rdt_http_requests_in_flight')) === 0)
+    const { page, state, polledUntil } = await look(t, pair)
+    const calls = () => page.locator('#figures dd').first().textContent()
     await pair.close()
-    await until(async () => /^No answer for /.test((await page.textContent('#state')) ?? ''))
+    await polledUntil(async () => /^No answer\. What follows is as of 20/.test((await state()) ?? ''))
+    const said = await state()
+    await page.clock.fastForward(3_600_000) // the lid was closed
+    await page.clock.runFor(60_000)
+    assert.equal(await state(), said) // a screen reader reads out what changes here
+    assert.equal(await page.title(), 'No answer – RDT sidecar')
     assert.equal(await calls(), '1') // what was known stays to be read
+    await startPair(t, { env: { SIDECAR_ADMIN_PORT: new URL(pair.admin).port } })
+    await polledUntil(async () => (await calls()) === '0')
+    assert.equal(await state(), 'Ready, nothing is wrong')
+  })
+
+  test('an answer that is none, or not of this version, is not taken for one', async (t) => {
+    const pair = await startPair(t)
+    const { page, state, polledUntil } = await look(t, pair)
+    const status = (await (await fetch(`${pair.admin}/status`)).json()) as object
+    for (const [answer, said] of [
+      [{ status: 502, body: 'bad gateway' }, /^It answers 502\. What follows is as of/],
+      [{ contentType: 'text/html', body: '<h1>Sign in</h1>' }, /^No answer\. What follows/],
+      [{ json: { ...status, state: 'hibernating' } }, /^Its answer is of another version: load this page again\. What/],
+      [{ json: { ...status, lastHour: undefined } }, /^Its answer is of another version/],
+      [{ json: null }, /^Its answer is of another version/],
+    ] as const) {
+      await page.route('**/status', (route) => route.fulfill(answer))
+      await polledUntil(async () => said.test((await state()) ?? ''))
+      assert.equal(await page.getAttribute('body', 'data-state'), 'silent')
+      await page.unroute('**/status')
+      await polledUntil(async () => (await state()) === 'Ready, nothing is wrong')
+    }
+  })
+
+  test('whoever selects, reads or types is not disturbed by what changes', async (t) => {
+    const pair = await startPair(t)
+    const misuse = () => pair.call('/orders/v0/orders/1/address')
+    await misuse()
+    const { page, state, polledUntil } = await look(t, pair)
+    await page.getByText('The same as a table').click()
+    await page.getByLabel('Path').fill('/half')
+    await page.evaluate(() => {
+      const of = (selector: string) => document.querySelector(selector) ?? document.body
+      getSelection()?.selectAllChildren(of('.problem p:nth-of-type(2)'))
+      const kept = ['#state', '.problem h3', '#about code', '#operations th[scope=row]', '#hour td'].map(of)
+      const changed: string[] = []
+      for (const node of kept)
+        new MutationObserver(() => changed.push(node.outerHTML)).observe(node, {
+          subtree: true,
+          childList: true,
+          characterData: true,
+        })
+      Object.assign(globalThis, { changed: () => [...changed, ...kept.filter((one) => !one.isConnected)].map(String) })
+    })
+    for (const calls of ['2', '3']) {
+      await misuse()
+      await polledUntil(async () => (await page.locator('#figures dd').first().textContent()) === calls)
+    }
+    assert.deepEqual(await page.evaluate(() => (globalThis as unknown as { changed: () => string[] }).changed()), [])
+    assert.match(await page.evaluate(() => String(getSelection())), /^What to do: Have the service send/)
+    assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('name')), 'path')
+    assert.equal(await page.getByLabel('Path').inputValue(), '/half')
+    assert.ok(await page.locator('#hour').isVisible())
+    assert.equal(await state(), 'Ready, 1 thing to look at')
   })
 
   test('what is wrong is said in words with its cure, and that it has gone well since', async (t) => {
@@ -112,7 +197,7 @@ suite('the page, in Chromium', { skip }, () => {
     pair.simulator.control({ denyOperations: ['mfn-v0.getShipment'] })
     const shipment = () => pair.call('/mfn/v0/shipments/7f9a', token)
     await shipment()
-    const { page } = await look(t, pair)
+    const { page, polledUntil } = await look(t, pair)
     const problem = page.locator('.problem')
     assert.equal(await page.textContent('#state'), 'Ready, 1 thing to look at')
     assert.match(await page.title(), /^Ready, 1 thing to look at/)
@@ -123,15 +208,15 @@ suite('the page, in Chromium', { skip }, () => {
     pair.simulator.control({ denyOperations: [] })
     await fetch(`${pair.admin}/flush`, { method: 'POST' })
     assert.equal((await shipment()).status, 200)
-    await until(async () => /gone well since/.test((await problem.textContent()) ?? ''))
+    await polledUntil(async () => /gone well since/.test((await problem.textContent()) ?? ''))
     assert.equal(await page.textContent('#state'), 'Ready, nothing is wrong')
   })
 
   test('it says that it drains for as long as it does', async (t) => {
-    const pair = await startPair(t, { env: { SIDECAR_DRAIN_LAME_DUCK_MS: '6000' } })
-    const { page } = await look(t, pair)
+    const pair = await startPair(t, { env: { SIDECAR_DRAIN_LAME_DUCK_MS: '3000' } })
+    const { state, polledUntil } = await look(t, pair)
     const closed = pair.close()
-    await until(async () => (await page.textContent('#state')) === 'Draining')
+    await polledUntil(async () => (await state()) === 'Draining')
     await closed
   })
 
@@ -225,21 +310,18 @@ suite('the page, in Chromium', { skip }, () => {
 
   test('a page that nobody looks at asks nothing', async (t) => {
     const pair = await startPair(t)
-    const { page, requests } = await look(t, pair)
-    const asked = () => requests.filter((one) => one.endsWith('/status')).length
-    await page.evaluate(() => {
-      Object.defineProperty(document, 'hidden', { configurable: true, get: () => true })
-      document.dispatchEvent(new Event('visibilitychange'))
-    })
-    const before = asked()
-    await page.waitForTimeout(4500)
-    assert.ok(asked() <= before + 1)
-    const since = asked()
-    await page.evaluate(() => {
-      Object.defineProperty(document, 'hidden', { configurable: true, get: () => false })
-      document.dispatchEvent(new Event('visibilitychange'))
-    })
-    await until(() => asked() > since)
+    const { page, requests, asksInAMinute } = await look(t, pair)
+    assert.ok((await asksInAMinute()) > 1)
+    const hide = (hidden: boolean) =>
+      page.evaluate((hidden) => {
+        Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden })
+        document.dispatchEvent(new Event('visibilitychange'))
+      }, hidden)
+    await hide(true)
+    assert.ok((await asksInAMinute()) <= 1) // one was under way
+    const before = requests.length
+    await hide(false)
+    await until(() => requests.length > before) // at once: nobody turned the clock
   })
 
   test('managed sellers are counted, not named', async (t) => {

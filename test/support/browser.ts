@@ -19,8 +19,13 @@ export const startBrowser = async (life: Life) => {
   })
   life.after(() => browser.close())
   return {
-    /** A profile of its own, gone with the test. */
-    visit: async (t: Life, address: string, options: BrowserContextOptions = {}): Promise<Visit> => {
+    /** A profile of its own, gone with the test. `prepare`: before anything is loaded. */
+    visit: async (
+      t: Life,
+      address: string,
+      options: BrowserContextOptions = {},
+      prepare?: (page: Page) => Promise<unknown>,
+    ): Promise<Visit> => {
       const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })
       t.after(() => context.close())
       const page = await context.newPage()
@@ -31,6 +36,7 @@ export const startBrowser = async (life: Life) => {
       })
       page.on('pageerror', (error) => complaints.push(String(error)))
       context.on('request', (request) => requests.push(`${request.method()} ${request.url()}`))
+      await prepare?.(page)
       await page.goto(address)
       return { page, complaints, requests }
     },
