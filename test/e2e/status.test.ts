@@ -541,4 +541,8 @@ test('how long ago a call and a refusal were', async (t) => {
   assert.deepEqual([lastRefusal?.reason, lastRefusal?.status], ['missing-token', 403])
   for (const ago of [lastCallSecondsAgo, lastRefusal?.secondsAgo]) assert.ok(ago && ago >= 90 && ago < 150)
   assert.equal(operations['other']?.lastRefusal, null)
+  await pair.call(`${ORDERS}/1/buyerInfo`)
+  const orders = (await statusOf(pair)).sunsets.find(({ families }) => families.includes('orders-v0'))
+  assert.equal(orders?.calls, 2)
+  assert.ok((orders?.lastCallSecondsAgo ?? 90) < 60) // the last of all of them
 })
