@@ -118,7 +118,19 @@ suite('the page, in Chromium', { skip }, () => {
     await polledUntil(async () => (await calls()) === '1')
 
     const pause = page.getByRole('button', { name: 'Pause' })
+    const late = Promise.withResolvers<void>()
+    await page.route('**/status', async (route) => {
+      await late.promise
+      await route.continue()
+    })
+    const underWay = page.waitForRequest('**/status')
+    await page.clock.runFor(EVERY_MS)
+    await underWay
     await pause.click()
+    const answered = page.waitForResponse('**/status')
+    late.resolve()
+    await (await answered).finished()
+    await page.unroute('**/status')
     assert.equal(await pause.getAttribute('aria-pressed'), 'true')
     assert.match((await state()) ?? '', /^Paused\. What follows is as of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.$/)
     assert.match(await page.title(), /^Paused/)
@@ -216,8 +228,10 @@ suite('the page, in Chromium', { skip }, () => {
     pair.simulator.control({ denyOperations: [] })
     await fetch(`${pair.admin}/flush`, { method: 'POST' })
     assert.equal((await shipment()).status, 200)
+    assert.equal(await page.locator('.problem.past').count(), 0)
     await polledUntil(async () => /gone well since/.test((await problem.textContent()) ?? ''))
     assert.equal(await page.textContent('#state'), 'Ready, nothing is wrong')
+    assert.equal(await page.locator('.problem.past').count(), 1)
   })
 
   test('it says that it drains for as long as it does', async (t) => {
@@ -236,6 +250,14 @@ suite('the page, in Chromium', { skip }, () => {
     assert.match(
       said ?? '',
       new RegExp(`^Now \\d+, most ${mints}\\. Of one seller ${mints} at most, where its plan is 60\\.$`),
+    )
+    assert.equal(
+      await page.textContent('#plot-mints .u-legend'),
+      `Minutes ago0All${mints}Busiest seller${mints}Its plan60`,
+    )
+    assert.match(
+      (await page.textContent('#queue-said')) ?? '',
+      /^At most (?!0)\d+ resources? at once, the longest for .* seconds?\.$/,
     )
     for (const plot of ['#plot-mints', '#plot-queue']) assert.ok(await inked(page, `${plot} canvas`), plot)
     await page.getByText('The same as a table').click()
@@ -264,6 +286,33 @@ suite('the page, in Chromium', { skip }, () => {
       assert.deepEqual(await pairsIn(page, '#explained dl'), shown)
     }
     assert.deepEqual(complaints, [])
+  })
+
+  test('which sidecar it is, where it listens, and what Amazon removes', async (t) => {
+    const pair = await startPair(t, {
+      listeners: (amazon) => [amazon, { host: 'localhost', port: 0, endpoint: amazon }],
+    })
+    await pair.call('/orders/v0/orders/1/address', pair.simulator.accessToken())
+    await until(async () => (await metric(pair, 'rdt_http_requests_in_flight')) === 0)
+    const status = (await (await fetch(`${pair.admin}/status`)).json()) as Status
+    const { page } = await look(t, pair)
+    assert.match(
+      (await page.textContent('#about')) ?? '',
+      new RegExp(`^Version 0\\.0\\.0-test, up for .*, configuration ${status.configuration}$`),
+    )
+    assert.deepEqual(await page.locator('#listeners li').allTextContents(), [
+      `127.0.0.1:${pair.ports[0]} to ${pair.amazon}`,
+      `localhost:${pair.ports[1]} to ${pair.amazon}`,
+    ])
+    const days = Math.ceil((Date.parse('2027-03-27') - Date.now()) / 86_400_000)
+    assert.match(
+      (await page.textContent('#sunsets')) ?? '',
+      days > 0
+        ? new RegExp(
+            `^Orders v0: ${days} days? left until 2027-03-27 \\(6 operations\\)\\. 1 call to them since the start, last `,
+          )
+        : /^Orders v0: since 2027-03-27 /,
+    )
   })
 
   test('everything that can be used is reached by keyboard, in the order in which it is read', async (t) => {
@@ -301,6 +350,25 @@ suite('the page, in Chromium', { skip }, () => {
       assert.equal(await widthOf(page), page.viewportSize()?.width)
       assert.deepEqual(await cutOff(page), [])
       assert.deepEqual(await faults(page), [])
+      for (const state of ['starting', 'serving', 'draining', 'silent', 'paused']) {
+        await page.evaluate((state) => document.body.setAttribute('data-state', state), state)
+        assert.deepEqual(await faults(page, '#state'), [], state)
+      }
+      assert.equal(await page.getByRole('status').count(), 2) // what is so, what was asked: both are read out
+      await page.getByRole('img', { name: /^Mints per minute, and the usage plan of one seller Now/ }).waitFor()
+      await page.getByRole('img', { name: /^Waiting for a mint At most \d+ resources? at once/ }).waitFor()
+      const operations = page.getByRole('table').filter({ hasText: 'Last refusal' }) // on a phone too, where it is cards
+      for (const [role, count] of [
+        ['columnheader', 6],
+        ['rowheader', 4],
+        ['cell', 4 * 5],
+      ] as const)
+        assert.equal(await operations.getByRole(role).count(), count, role)
+      const label = await operations
+        .getByRole('cell')
+        .first()
+        .evaluate((cell) => getComputedStyle(cell, '::before').content)
+      assert.equal(label, 'isMobile' in options ? '"Calls"' : 'none')
       assert.deepEqual(complaints, [])
     })
   }
@@ -386,15 +454,39 @@ suite('the page, in Chromium', { skip }, () => {
     await polledUntil(async () => (await page.locator('#operations tbody tr').count()) === 60)
     assert.equal(await page.locator('main :is(img, b)').count(), 0)
     assert.equal(await page.locator('#operations th[scope=row]').first().textContent(), MARKUP)
-    assert.equal((await figuresOf(page))['Hit ratio'], '–')
+    assert.deepEqual(Object.values(await figuresOf(page)), [
+      '1,000,000,000',
+      '–',
+      '1,000,000,001',
+      '-1,000,000,002',
+      '1,000,000,003',
+      '1,000,000,004',
+    ])
+    assert.match((await page.textContent('#about')) ?? '', /, up for 2 days, /)
+    assert.match((await page.textContent('#hour tbody tr')) ?? '', /^01,000,059/) // this minute is the first row
+    assert.match((await page.textContent('#mints-said')) ?? '', /^Now 1,000,059, most 2,000,000\./)
+    assert.match(
+      (await page.textContent('#queue-said')) ?? '',
+      /^At most 1,000,000 resources at once, the longest for 30 seconds/,
+    )
+    assert.ok((await pixelsOf(page, '#plot-queue canvas', LINE_2)) > 2000) // seconds, beside a million resources
     assert.match((await page.textContent('#listeners')) ?? '', /\[fe80::1\]:8080 to https.*\/run\/.*\.sock to https/)
     assert.match((await page.textContent('#surroundings')) ?? '', /The store is out of reach\.$/)
     for (const width of [1280, 320]) {
       await page.setViewportSize({ width, height: 900 })
       assert.deepEqual(await cutOff(page), [])
       assert.equal(await widthOf(page), width)
+      const [canvas, place] = await page.$eval('#plot-mints', (one) => [
+        one.querySelector('canvas')?.clientWidth,
+        one.clientWidth,
+      ])
+      assert.equal(canvas, place)
       await page.screenshot({ path: path.join(ARTEFACTS, `page-odd-${width}.png`), fullPage: true })
     }
+    await page.unroute('**/status')
+    await polledUntil(async () => (await page.locator('#operations tbody tr').count()) === 1)
+    assert.equal(await page.textContent('#problems'), 'Nothing in the last quarter of an hour.')
+    assert.equal(await page.textContent('#operations tbody'), 'No call yet.')
     assert.deepEqual(complaints, [])
   })
 
@@ -512,14 +604,16 @@ const oddStatus = (status: Status): Status => {
     lastSecondsAgo: 3,
   } as const
   const ids = [MARKUP, LONG, ...Array.from({ length: 58 }, (_, i) => `family-v${i}.operation`)]
+  const minutes = status.lastHour.mints.map((_, i) => i)
   const endpoint = 'https://sandbox.sellingpartnerapi-na.amazon.com'
   return {
     ...status,
     calls: 1e9,
-    mints: 1e9,
-    mintsSaved: -1e9,
-    cacheEntries: 1e9,
-    mintQueue: 1e9,
+    mints: 1e9 + 1,
+    mintsSaved: -1e9 - 2,
+    cacheEntries: 1e9 + 3,
+    mintQueue: 1e9 + 4,
+    uptimeSeconds: 200_000,
     hitRatio: null,
     store: { state: 'alone', replicas: 1 },
     listeners: [
@@ -532,14 +626,30 @@ const oddStatus = (status: Status): Status => {
       .map((id, i) => ({ ...problem, operation: id, wentWellSince: i > 9, what: MARKUP, cure: LONG, alert: LONG })),
     lastHour: {
       ...status.lastHour,
-      mints: status.lastHour.mints.map(() => 1e6),
-      mostWaiting: status.lastHour.mints.map(() => 1e6),
+      mints: minutes.map((i) => (i === 0 ? 2e6 : 1e6 + i)),
+      mostWaiting: minutes.map(() => 1e6),
+      longestWaitSeconds: minutes.map(() => 30),
     },
   }
 }
 
 /** Of all there is to be seen, in pixels: more than the window's where one would have to scroll sideways. */
 const widthOf = (page: Page): Promise<number> => page.evaluate(() => document.documentElement.scrollWidth)
+
+/** Of the second line where it is light. */
+const LINE_2 = [180, 83, 9] as const
+const pixelsOf = (page: Page, canvas: string, [red, green, blue]: readonly [number, number, number]): Promise<number> =>
+  page.$eval(
+    canvas,
+    (one, wanted) => {
+      const { width, height } = one as HTMLCanvasElement
+      const data = (one as HTMLCanvasElement).getContext('2d')?.getImageData(0, 0, width, height).data ?? []
+      let found = 0
+      for (let i = 0; i < data.length; i += 4) if (wanted.every((part, j) => data[i + j] === part)) found += 1
+      return found
+    },
+    [red, green, blue],
+  )
 
 /** Texts of which a part is outside of what holds them, or of the screen. */
 const cutOff = (page: Page): Promise<string[]> =>
@@ -553,8 +663,11 @@ const cutOff = (page: Page): Promise<string[]> =>
       .map((one) => one.textContent ?? ''),
   )
 
-const faults = async (page: Page): Promise<string[]> => {
+const faults = async (page: Page, within = 'html'): Promise<string[]> => {
   await page.evaluate(axe.source) // by the debugger, which the page's policy does not concern
-  const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run())
+  const { violations } = await page.evaluate(
+    (within) => (globalThis as unknown as { axe: typeof axe }).axe.run(within),
+    within,
+  )
   return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`))
 }
