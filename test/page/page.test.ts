@@ -259,7 +259,7 @@ suite('the page, in Chromium', { skip }, () => {
       (await page.textContent('#queue-said')) ?? '',
       /^At most (?!0)\d+ resources? at once, the longest for .* seconds?\.$/,
     )
-    for (const plot of ['#plot-mints', '#plot-queue']) assert.ok(await inked(page, `${plot} canvas`), plot)
+    for (const plot of ['#plot-mints', '#plot-queue']) assert.ok((await pixelsOf(page, `${plot} canvas`)) > 0, plot)
     await page.getByText('The same as a table').click()
     const cells = await page.locator('#hour tbody tr td:nth-child(2)').allTextContents()
     assert.equal(
@@ -421,7 +421,7 @@ suite('the page, in Chromium', { skip }, () => {
     const answered = page.waitForResponse('**/explain?*slow')
     slow.resolve()
     await (await answered).finished()
-    await explain(page, 'GET', '/quick') // what came before it is shown by now
+    await page.evaluate(async () => (await fetch('status')).json()) // what came before it has been seen to
     assert.equal(await page.textContent('#explained .question'), 'GET /quick')
     await page.route('**/explain?*', (route) => route.abort())
     await page.getByLabel('Path').fill('/none')
@@ -441,7 +441,7 @@ suite('the page, in Chromium', { skip }, () => {
     const outside = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}/pods/a`
     const { page, complaints, requests } = await look(t, { admin: outside })
     await explain(page, 'GET', '/orders/v0/orders/902-1')
-    assert.ok(await inked(page, '#plot-mints canvas'))
+    assert.ok((await pixelsOf(page, '#plot-mints canvas')) > 0)
     for (const request of requests) assert.ok(request.startsWith(`GET ${outside}/`), request)
     assert.deepEqual(complaints, [])
   })
@@ -469,7 +469,9 @@ suite('the page, in Chromium', { skip }, () => {
       (await page.textContent('#queue-said')) ?? '',
       /^At most 1,000,000 resources at once, the longest for 30 seconds/,
     )
-    assert.ok((await pixelsOf(page, '#plot-queue canvas', LINE_2)) > 2000) // seconds, beside a million resources
+    for (const plot of ['#plot-mints', '#plot-queue'])
+      assert.ok((await pixelsOf(page, `${plot} canvas`, { first: 30 })) > 0, 'no numbers beside')
+    assert.ok((await pixelsOf(page, '#plot-queue canvas', { colour: LINE_2 })) > 2000) // seconds, beside a million resources
     assert.match((await page.textContent('#listeners')) ?? '', /\[fe80::1\]:8080 to https.*\/run\/.*\.sock to https/)
     assert.match((await page.textContent('#surroundings')) ?? '', /The store is out of reach\.$/)
     for (const width of [1280, 320]) {
@@ -572,13 +574,28 @@ const brightness = (page: Page): Promise<number> =>
 /** Its pixels, as one text. */
 const inkOf = (page: Page, canvas: string): Promise<string> =>
   page.$eval(canvas, (one) => (one as HTMLCanvasElement).toDataURL())
-/** Whether it is drawn upon. */
-const inked = (page: Page, canvas: string): Promise<boolean> =>
-  page.$eval(canvas, (one) => {
-    const { width, height } = one as HTMLCanvasElement
-    const pixels = (one as HTMLCanvasElement).getContext('2d')?.getImageData(0, 0, width, height).data ?? []
-    return pixels.some((value) => value > 0)
-  })
+/** How many of its pixels are drawn upon: of its first ones from the left, of one colour. */
+const pixelsOf = (
+  page: Page,
+  canvas: string,
+  { first, colour }: { first?: number; colour?: readonly [number, number, number] } = {},
+): Promise<number> =>
+  page.$eval(
+    canvas,
+    (one, { first, colour }) => {
+      const { width, height } = one as HTMLCanvasElement
+      const copy = new OffscreenCanvas(width, height).getContext('2d') // one that is read again and again is complained of
+      copy?.drawImage(one as HTMLCanvasElement, 0, 0)
+      const data = copy?.getImageData(0, 0, first ?? width, height).data ?? []
+      let found = 0
+      for (let i = 0; i < data.length; i += 4)
+        if (colour ? colour.every((part, j) => data[i + j] === part) : (data[i + 3] ?? 0) > 0) found += 1
+      return found
+    },
+    { first, colour },
+  )
+/** Of the second line where it is light. */
+const LINE_2 = [180, 83, 9] as const
 
 const MARKUP = '<img src=x onerror=alert(1)>.<b>x</b>'
 const LONG = `${'a'.repeat(300)}.b`
@@ -635,21 +652,6 @@ const oddStatus = (status: Status): Status => {
 
 /** Of all there is to be seen, in pixels: more than the window's where one would have to scroll sideways. */
 const widthOf = (page: Page): Promise<number> => page.evaluate(() => document.documentElement.scrollWidth)
-
-/** Of the second line where it is light. */
-const LINE_2 = [180, 83, 9] as const
-const pixelsOf = (page: Page, canvas: string, [red, green, blue]: readonly [number, number, number]): Promise<number> =>
-  page.$eval(
-    canvas,
-    (one, wanted) => {
-      const { width, height } = one as HTMLCanvasElement
-      const data = (one as HTMLCanvasElement).getContext('2d')?.getImageData(0, 0, width, height).data ?? []
-      let found = 0
-      for (let i = 0; i < data.length; i += 4) if (wanted.every((part, j) => data[i + j] === part)) found += 1
-      return found
-    },
-    [red, green, blue],
-  )
 
 /** Texts of which a part is outside of what holds them, or of the screen. */
 const cutOff = (page: Page): Promise<string[]> =>
