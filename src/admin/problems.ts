@@ -222,7 +222,7 @@ const CAUSES: Partial<Record<Kind, Readonly<Record<string, Partial<Words>>>>> = 
     },
     role: {
       what: 'Amazon refuses the RDT: the application lacks the role for this operation, the seller has not authorised it, or what it was asked for is nothing that it knows.',
-      cure: 'Check role and authorisation in Seller Central (vendor paths want a vendor’s). When that is done, POST /flush forgets the refusal at once. A service that mints for itself: check what it asks for.',
+      cure: 'Check role and authorisation in Seller Central (vendor paths want a vendor’s). When that is done, POST /flush (from the pod, or by port-forward) forgets the refusal at once. A service that mints for itself: check what it asks for.',
     },
   },
   'mint-failed': {
