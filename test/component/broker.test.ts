@@ -177,10 +177,10 @@ test('a caller who comes while a mint hangs waits its own time, not what the fir
 
 test('who joins a mint that is being retried moves its deadline: it goes on for them', async () => {
   const from = performance.now()
-  const wire: Wire = async (n) => (performance.now() - from < 280 ? new Response('', { status: 429 }) : token(n))
-  const made = build(wire, { maxWaitMs: 200, ratePerSecond: 20 })
+  const wire: Wire = async (n) => (performance.now() - from < 1120 ? new Response('', { status: 429 }) : token(n))
+  const made = build(wire, { maxWaitMs: 800, ratePerSecond: 80 })
   const first = made.get()
-  await new Promise((resolve) => setTimeout(resolve, 150))
+  await new Promise((resolve) => setTimeout(resolve, 600))
   const second = made.get()
   assert.equal((await first).kind, 'throttled')
   assert.match(rdtOf(await second), /^minted/)
