@@ -511,7 +511,11 @@ suite('the page, in Chromium', { skip }, () => {
     await goOn(10)
     const [nodes = 0, listeners] = await held()
     await goOn(100)
-    const [nodesThen = Number.NaN, listenersThen] = await held()
+    let [nodesThen = Number.NaN, listenersThen] = await held()
+    for (let again = 0; again < 20 && nodesThen >= nodes + 100; again += 1) {
+      await page.evaluate(() => new Promise((resolve) => requestIdleCallback(resolve)))
+      ;[nodesThen = Number.NaN, listenersThen] = await held() // what the last poll has left is not always collected at once
+    }
     assert.ok(nodesThen < nodes + 100, `${nodesThen} nodes, ${nodes} before`)
     assert.equal(listenersThen, listeners)
     assert.equal(await page.locator('canvas').count(), 2)
