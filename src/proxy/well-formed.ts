@@ -19,8 +19,8 @@ export const flawIn = ({ httpVersion, headers, rawHeaders }: Head): OwnError | u
 export const hostsIn = (rawHeaders: readonly string[]): readonly string[] => {
   const hosts: string[] = []
   for (let i = 0; i < rawHeaders.length; i += 2) {
-    const [name = '', value = ''] = [rawHeaders[i], rawHeaders[i + 1]]
-    if (name.length === 4 && name.toLowerCase() === 'host') hosts.push(value)
+    const name = rawHeaders[i]
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts.push(rawHeaders[i + 1] ?? '')
   }
   return hosts
 }

@@ -127,20 +127,13 @@ const refusal = (refused) =>
 /** @param {Status['lastHour']} hour */
 const minutes = ({ mints, throttled, busiest, plan, mostWaiting, longestWaitSeconds }) =>
   mints
-    .map((minted, i) => {
+    .flatMap((minted, i) => {
+      if (minted === null) return []
       const seen = [minted, throttled[i], busiest[i], plan[i], mostWaiting[i]]
       const cells = [...seen.map((value) => count(value ?? 0)), `${longestWaitSeconds[i] ?? 0} s`]
-      const minutesAgo = mints.length - 1 - i
-      return minted === null
-        ? undefined
-        : element(
-            'tr',
-            null,
-            element('th', { scope: 'row' }, String(minutesAgo)),
-            ...cells.map((text) => element('td', { class: 'number' }, text)),
-          )
+      const minutesAgo = element('th', { scope: 'row' }, String(mints.length - 1 - i))
+      return [element('tr', null, minutesAgo, ...cells.map((text) => element('td', { class: 'number' }, text)))]
     })
-    .filter((row) => row !== undefined)
     .reverse()
 
 /** @param {Status['sunsets'][number]} sunset */
