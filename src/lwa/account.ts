@@ -1,7 +1,7 @@
 /**
  * The access tokens of one managed seller: fetched once for all who wait, kept less a margin, renewed in the background while in
  * use. Secrets that change are tried at once, while the token in force serves on; where Login with Amazon refuses them, those that
- * worked before are used as long as they do. Promises: what was refused is not asked for again until the secrets change or a while
+ * worked before are used as long as they do; where none had been needed yet, those that were configured before. Promises: what was refused is not asked for again until the secrets change or a while
  * has passed; nobody waits longer than `maxWaitMs`; rejects only on a bug.
  */
 import { setTimeout as delay } from 'node:timers/promises'
@@ -13,7 +13,7 @@ import { type LwaAnswer, type LwaApi, type LwaRequest, PERMANENT } from './lwa-a
 
 /** What LWA is asked with. */
 export type Grant = Pick<LwaRequest, 'clientSecret' | 'refreshToken'>
-/** `previous`: those that worked before the ones that are configured. */
+/** `previous`: those before the ones that are configured. */
 export type Standing = 'current' | 'previous'
 
 export type AccountEvents = {
@@ -65,6 +65,7 @@ export const createAccount = (options: AccountOptions) => {
   const { lwaApi, breaker, events, now, random } = options
   let current = options.grant
   let good: Grant | undefined // the last that worked
+  let untried: Grant | undefined // while none has: the last that was configured before, and not refused
   let held: Held | undefined
   let flight: Promise<Access> | undefined
   let failures = 0
@@ -82,8 +83,9 @@ export const createAccount = (options: AccountOptions) => {
 
   const askWith = async (asked: Grant): Promise<Access> => {
     const first = await ask(asked, 'current')
-    if (first.kind !== 'access-refused' || asked !== current || !good || good === asked) return first
-    const second = await ask(good, 'previous')
+    const before = good ?? untried
+    if (first.kind !== 'access-refused' || asked !== current || !before || before === asked) return first
+    const second = await ask(before, 'previous')
     if (second.kind === 'token' && asked === current) events.fellBack()
     return second.kind === 'access-refused' ? first : second
   }
@@ -125,7 +127,7 @@ export const createAccount = (options: AccountOptions) => {
     const seconds = Date.now() / 1000
     for (const secret of Object.values(grant)) usedAt.set(secret, seconds)
     if (before && before !== grant && grant === current) events.tookOver()
-    if (before && before.refreshToken !== grant.refreshToken) events.reauthorised()
+    if ((before ?? current).refreshToken !== grant.refreshToken) events.reauthorised()
     return { kind: 'token', token }
   }
 
@@ -194,7 +196,9 @@ export const createAccount = (options: AccountOptions) => {
       if (isSame(grant, current)) return
       // RDTs can be there without any access token, from a store
       if (!good && grant.refreshToken !== current.refreshToken) events.reauthorised()
-      current = good && isSame(grant, good) ? good : grant
+      if (!good && !refusals.has(current)) untried = current
+      const before = good ?? untried
+      current = before && isSame(grant, before) ? before : grant
       for (const refused of refusals.keys()) if (refused === current || refused !== good) refusals.delete(refused)
       pausedUntil = 0
       const kept = [grant, good].flatMap((one) => (one ? Object.values(one) : []))

@@ -341,6 +341,53 @@ test('secrets that never worked are refused; others are tried at once, though no
   assert.deepEqual(made.told, ['invalid_client current', 'success current'])
 })
 
+test('secrets that nobody has needed yet are fallen back on like those that worked', async () => {
+  const made = start((n, { secret }) => (secret === 's1' || secret === 's3' ? token(n) : oauth('invalid_client', 401)))
+  made.account.change(grantOf('s2'))
+  await until(() => made.told.includes('fell back'))
+  assert.equal(await made.get(), 'Atza|2')
+  assert.ok(made.account.fallenBack())
+  made.account.change(grantOf('s3'))
+  await until(() => made.told.includes('took over'))
+  assert.deepEqual(made.secrets(), ['s2', 's1', 's3'])
+})
+
+test('nor are they forgotten where the change is corrected in vain, before Login with Amazon could be asked about them', async () => {
+  let down = true
+  const made = start((n, { secret }) => {
+    if (secret !== 's1') return oauth('invalid_client', 401)
+    return down ? broken(503) : token(n)
+  })
+  made.account.change(grantOf('s2'))
+  await until(() => made.sent.length === 4)
+  down = false
+  made.account.change(grantOf('s3'))
+  await until(() => made.told.includes('fell back'))
+  assert.deepEqual(made.secrets(), ['s2', 's1', 's1', 's1', 's3', 's1'])
+})
+
+test('where they are refused too, the refusal of those that are configured is told, and each has cost one request', async () => {
+  const made = start((_, { secret }) => oauth(secret === 's2' ? 'unauthorized_client' : 'invalid_client'))
+  made.account.change(grantOf('s2'))
+  await until(() => made.sent.length === 2)
+  assert.equal(await made.get(), 'unauthorized_client')
+  assert.deepEqual(made.secrets(), ['s2', 's1'])
+})
+
+test('a refresh token that nobody has needed yet is fallen back on too; that tokens come by it again is told', async () => {
+  const made = start((n, { refresh }) => (refresh === 'Atzr|a' ? token(n) : oauth('invalid_grant')))
+  made.account.change(grantOf('s1', 'Atzr|b'))
+  await until(() => made.told.includes('fell back'))
+  assert.deepEqual(made.account.account(), ['app', 'Atzr|a'])
+  assert.deepEqual(made.told, [
+    'reauthorised',
+    'invalid_grant current',
+    'success previous',
+    'reauthorised',
+    'fell back',
+  ])
+})
+
 test('a caller waits no longer than allowed; what it waited for serves the next', async () => {
   const { promise, resolve } = gate()
   const made = start(
