@@ -26,7 +26,17 @@ export const serve: Command = async (io) => {
     sidecar.reload(loaded, by)
     warn(loaded)
   }
-  const files = createFileWatch(() => reload('file'))
+  /** Not taken over, though it could be, were it the configuration itself: an empty one is all defaults. */
+  const refuse = (emptied: readonly string[]): void => {
+    const loaded = load(io, file)
+    const problems = emptied.map((path) => ({ path, message: 'has become empty' }))
+    const { settings } = loaded.ok ? loaded.config : loaded
+    sidecar.reload(
+      { ...loaded, ok: false, settings, problems: [...problems, ...(loaded.ok ? [] : loaded.problems)] },
+      'file',
+    )
+  }
+  const files = createFileWatch(() => reload('file'), refuse)
   files.watch(first.files)
   io.onHangup(() => reload('signal'))
 

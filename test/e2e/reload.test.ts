@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, wr
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { folderFor, lwaToken, run, serving, simulating } from '../support/cli.ts'
+import { sellerFiles } from '../support/managed.ts'
 import { after, until } from '../support/many.ts'
 import { metric } from '../support/metric.ts'
 
@@ -151,6 +152,29 @@ test('a file that has become empty is taken for one that is being written', asyn
     writeFileSync(one.file, '{}')
   })
   assert.deepEqual([said['outcome'], said['changed']], ['in force', ['rdt.scope']])
+})
+
+test('one that stays empty is told, and changes nothing: the configuration, and a secret', async (t) => {
+  const refusedAsEmpty = async (one: Awaited<ReturnType<typeof reloading>>, file: string) => {
+    const text = readFileSync(file, 'utf8')
+    const before = await one.configuration()
+    const refused = await one.after(() => writeFileSync(file, ''))
+    assert.deepEqual([refused['by'], refused['outcome'], await one.good()], ['file', 'refused', 0])
+    assert.equal(await one.configuration(), before)
+    const mended = await one.after(() => writeFileSync(file, text))
+    assert.deepEqual([mended['outcome'], mended['changed'], await one.good()], ['in force', [], 1])
+    assert.equal(one.reloads().length, 2)
+    return refused['problems']
+  }
+  const folder = folderFor(t)
+  const row = sellerFiles(folder).row('seller-a')
+  const managed = JSON.stringify({ sellers: [row], auth: { insecureAllowAnonymous: true } })
+  const [plain, another] = await Promise.all([reloading(t, 'rdt: { scope: specific }'), reloading(t, managed)])
+  const problems = await Promise.all([refusedAsEmpty(plain, plain.file), refusedAsEmpty(another, row.clientSecretFile)])
+  assert.deepEqual(problems, [
+    [`${plain.file}: has become empty`],
+    [`${row.clientSecretFile}: has become empty`, 'sellers.0.clientSecretFile: the file is empty'],
+  ])
 })
 
 test('a mode that is mended is seen: the file may not have been readable until then', async (t) => {
