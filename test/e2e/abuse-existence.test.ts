@@ -103,6 +103,7 @@ test('with a caller token for one seller, another that is there and one that is 
     }
     const nobody = await as('nobody')
     assert.match(nobody, /^\[403,.*unknown-seller/, what)
+    assert.doesNotMatch(nobody, /seller-[ab]/, what)
     assert.equal(await as('seller-a'), nobody, what)
   }
   assert.equal(pair.simulator.log().length, before)
