@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The process: arguments, environment, signals, exit codes. What a command does is in cli/. */
+import { debuglog } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import type { Command, Io } from './cli/command.ts'
 import { UsageError } from './cli/usage-error.ts'
@@ -7,6 +8,9 @@ import { bugIn } from './telemetry/words.ts'
 
 // With it some libraries print what they send, the store's password and callers' headers among it.
 delete process.env['DEBUG']
+
+/** Sections of NODE_DEBUG of which Node prints what it sends, RDTs and access tokens among it. It has read the variable already. */
+const TALKATIVE = ['http', 'https', 'http2', 'net', 'tls']
 
 const COMMANDS: Readonly<Record<string, readonly [summary: string, load: () => Promise<Command>]>> = {
   serve: ['run the sidecar (default); --config FILE', async () => (await import('./cli/serve.ts')).serve],
@@ -69,6 +73,8 @@ const main = async (argv: readonly string[]): Promise<number> => {
   // Before anything is loaded: as process 1 of a container a signal that nobody listens for is lost.
   const stopped = signalled(UNTIL_STOPPED[name] ?? [])
   if (name === 'serve') {
+    if (TALKATIVE.some((section) => debuglog(section).enabled))
+      throw new UsageError(`NODE_DEBUG: Node would print tokens that are sent; take ${TALKATIVE.join(', ')} out of it`)
     process.on('SIGHUP', () => {}) // there is nothing to read again yet
     process.umask(0o007) // a Unix socket must not be anybody's, not even until it has its mode
   }

@@ -174,6 +174,16 @@ test('a process that crashes tells the place too', async (t) => {
   }
 })
 
+test('serve does not start where Node itself would print the headers of what it sends', async (t) => {
+  for (const sections of ['https', 'timer,HTTP', 'net', 'tls', '*', 'ht*']) {
+    const { code, out, err } = await run(t, ['serve'], { ...FREE, NODE_DEBUG: sections })
+    assert.deepEqual([code, out], [2, ''], sections)
+    assert.match(err, /^NODE_DEBUG: Node would print tokens that are sent; take http, https, [^\n]+$/m, sections)
+  }
+  const sidecar = await servingWith(t, { ...FREE, NODE_DEBUG: 'undici' })
+  assert.equal((await fetch(`${sidecar.admin}/readyz`)).status, 200)
+})
+
 test('a serving process says none, whatever becomes of its files', { skip }, async (t) => {
   const folder = folderFor(t)
   const { write, row } = seller(folder)
