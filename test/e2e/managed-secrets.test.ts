@@ -297,6 +297,10 @@ test('a secret in the wrong place of a configuration is not told', async (t) => 
     `clientSecret: *${SECRET}`,
     `clientSecret: | ${SECRET}`,
     `clientSecret: "${SECRET}`,
+    `clientSecret: !${SECRET}!`,
+    `clientSecret: !<${SECRET}> x`,
+    'clientSecret: "\\U-CANARY-"',
+    `%YAML ${SECRET}\n---\nsellers: null`,
     `sellers: [{ clientSecret: ${SECRET}`,
     `sellers:\n  - clientSecret: !${SECRET} x\n    clientSecret ${SECRET}`,
   ]
