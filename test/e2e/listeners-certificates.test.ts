@@ -1,7 +1,7 @@
 /** Certificates of the data listener that change while it serves: without a restart, without a call that fails. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { Agent } from 'node:https'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -118,4 +118,22 @@ test('a key that does not fit keeps it from starting: exit 2, and the key named'
     assert.equal(code, 2)
     assert.match(err, /^tls\.keyFile: the file holds no key of tls\.certFile \(ERR_OSSL_X509_KEY_VALUES_MISMATCH\)\n$/)
   }
+})
+
+test('a key that everybody on the machine can read is said at the start; a certificate is nobody’s secret', {
+  skip,
+}, async (t) => {
+  const { certFile, keyFile } = selfSigned(folderFor(t), 'localhost')
+  chmodSync(certFile, 0o644)
+  chmodSync(keyFile, 0o604)
+  const sidecar = await serving(t, { SIDECAR_TLS_CERT_FILE: certFile, SIDECAR_TLS_KEY_FILE: keyFile })
+  await until(() => sidecar.out().includes('can read the file'))
+  const said = sidecar
+    .out()
+    .split('\n')
+    .filter((line) => line.includes('"level":"warn"'))
+  assert.deepEqual(
+    said.map((line) => JSON.parse(line).msg),
+    ['tls.keyFile: everybody on this machine can read the file (mode 0604)'],
+  )
 })

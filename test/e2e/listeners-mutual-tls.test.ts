@@ -7,8 +7,8 @@ import { describe, it, type TestContext } from 'node:test'
 import { type ConnectionOptions, connect } from 'node:tls'
 import { callAt } from '../support/caller.ts'
 import { authority, selfSigned, noOpenssl as skip } from '../support/certificates.ts'
-import { folderFor } from '../support/cli.ts'
-import { CALLER_TOKEN, startManaged } from '../support/managed.ts'
+import { FREE, folderFor, run } from '../support/cli.ts'
+import { CALLER_TOKEN, sellerFiles, startManaged } from '../support/managed.ts'
 import { readAnswer } from '../support/wire.ts'
 
 const RESTRICTED = '/orders/v0/orders/902-1845936-5435001/address'
@@ -76,6 +76,19 @@ describe('mutual TLS', { skip }, () => {
     for (const target of [RESTRICTED, OPEN, RESTRICTED])
       assert.equal((await callAt({ ...place, cert, key, agent }, target)).status, 200)
     assert.equal(calls().length, 3)
+  })
+
+  it('is what TLS alone is not: with sellers, and no authority for callers, serve does not start', async (t) => {
+    const folder = folderFor(t)
+    const { certFile, keyFile } = selfSigned(folder, 'localhost')
+    const { code, out, err } = await run(t, ['serve'], {
+      ...FREE,
+      SIDECAR_SELLERS: JSON.stringify([sellerFiles(folder).row('seller-a')]),
+      SIDECAR_TLS_CERT_FILE: certFile,
+      SIDECAR_TLS_KEY_FILE: keyFile,
+    })
+    assert.deepEqual([code, out], [2, ''])
+    assert.match(err, /^sellers: whoever reaches the listener could call in their name\. [^\n]+\n$/)
   })
 
   for (const version of VERSIONS) {
