@@ -20,6 +20,7 @@ sockets: {{ $sockets | toJson }}
 {{/* Refuses what the schema cannot: values that contradict each other. */}}
 {{- define "rdt-sidecar.check" -}}
 {{- $settings := include "rdt-sidecar.settings" . | fromYaml -}}
+{{- include "rdt-sidecar.checkSecrets" (dict "config" .Values.config "env" .Values.env) -}}
 {{- if and (eq .Values.mode "standalone") (not (or $settings.insecureListen $settings.tls)) -}}
 {{- fail "config.insecureListen: a standalone sidecar listens on the pod's address, and callers' tokens reach it in the clear. Set tls.secretName, or this to true if that is safe in your network, or use mode: sidecar" -}}
 {{- end -}}
@@ -33,6 +34,15 @@ sockets: {{ $sockets | toJson }}
 {{- include "rdt-sidecar.checkFiles" . -}}
 {{- include "rdt-sidecar.checkEnv" .Values.env -}}
 {{- if .Values.existingConfigMap.name }}{{ include "rdt-sidecar.checkUnread" (.Values.config | default dict) }}{{ end -}}
+{{- end -}}
+
+{{/* What looks like Amazon's (as src/telemetry/logger.ts has it) would be in a ConfigMap, where the program refuses it too late. Not said again. */}}
+{{- define "rdt-sidecar.checkSecrets" -}}
+{{- range $key, $value := . -}}
+{{- if regexMatch "(Atz[ar]|Atc|Atz\\.sprdt)(\\||%7[Cc])|amzn1\\.oa2-cs\\." (toJson $value) -}}
+{{- fail (printf "%s: holds a client secret or a token of Amazon, which has no place in values: keep it in a Secret, mount that by secrets, and name the file in config.sellers" $key) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/* One listener and several, a port and a socket. */}}

@@ -368,6 +368,22 @@ for (const [values, message] of OF_THE_CHART)
     assert.match(refused(values), message)
   })
 
+test('a secret of Amazon’s in the values is refused, wherever it is, and not said again', { skip }, () => {
+  const CANARY = '0123CANARY'
+  const seller = (more: object) =>
+    managed({ callerToken: { create: true }, config: { sellers: [{ ...SELLER, ...more }] } })
+  for (const [key, values] of [
+    ['config', seller({ clientId: `amzn1.oa2-cs.v1.${CANARY}` })],
+    ['config', seller({ clientSecretFile: `amzn1.oa2-cs.v1.${CANARY}` })],
+    ['config', seller({ refreshTokenFile: `Atzr|${CANARY}` })],
+    ['env', { env: [{ name: 'OURS', value: `Atza|${CANARY}` }] }],
+  ] as const) {
+    const said = refused(values)
+    assert.match(said, new RegExp(`${key}: holds a client secret or a token of Amazon, which has no place in values`))
+    assert.doesNotMatch(said, /CANARY/)
+  }
+})
+
 test('a socket in a volume of yours is none of the chart’s business', { skip }, () => {
   const socket = { config: { socketPath: '/run/ours/data.sock' } }
   const volume = {
