@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -100,4 +100,36 @@ test('the example file of docs/store.md is a good configuration', (t) => {
     store?.keys.map((one) => one.reveal()),
     [Buffer.from(key, 'base64').toString('hex')],
   )
+})
+
+/** As GitHub makes it of a heading. */
+const anchorOf = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replace(/[^\w\- ]/g, '')
+    .replaceAll(' ', '-')
+
+test('every link of the README and of docs/ leads to what is there; the threat model is led to from both its neighbours', () => {
+  const pages = ['README.md', ...readdirSync(path.join(ROOT, 'docs')).map((name) => `docs/${name}`)]
+  const links = pages
+    .filter((page) => page.endsWith('.md'))
+    .flatMap((page) => {
+      const text = readFileSync(path.join(ROOT, page), 'utf8').replace(/^```.*?^```/gms, '')
+      return [...text.matchAll(/\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)/g)].map(([, to = '', anchor = '']) => {
+        const target = to === '' ? page : path.join(path.dirname(page), to)
+        return { page, target, anchor }
+      })
+    })
+  for (const { page, target, anchor } of links) {
+    assert.ok(existsSync(path.join(ROOT, target)), `${page}: ${target}`)
+    if (anchor === '') continue
+    const headings = readFileSync(path.join(ROOT, target), 'utf8').matchAll(/^#+ (.*)$/gm)
+    const anchors = [...headings].map(([, heading = '']) => anchorOf(heading))
+    assert.ok(anchors.includes(anchor), `${page}: ${target}#${anchor}`)
+  }
+  for (const page of ['README.md', 'docs/SECURITY.md'])
+    assert.ok(
+      links.some((link) => link.page === page && link.target === 'docs/threat-model.md'),
+      page,
+    )
 })
