@@ -14,7 +14,8 @@ export const requestIdIn = (text: string | undefined): string | undefined =>
 /** A bug: its kind, its code and where it happened. Not its message, which may quote what the sidecar was about. */
 export const bugIn = (error: unknown): string => {
   if (!(error instanceof Error)) return `${typeof error} thrown`
-  const { name, stack = '' } = error
-  const frames = stack.split('\n').filter((line) => /^ +at /.test(line))
+  const { name, message, stack = '' } = error
+  const lines = stack.replace(message, '').split('\n') // what the message quotes may look like a frame
+  const frames = lines.filter((line) => /^ +at /.test(line))
   return [`${name} (${systemCode(error)})`, ...frames].join('\n')
 }

@@ -142,7 +142,10 @@ test('a bug whose message quotes a secret is told by its place', async (t) => {
     env: { SIDECAR_LWA_ENDPOINT: `${amazon.url}/auth/o2/token` },
     overrides: {
       random: () => {
-        throw Object.assign(new TypeError(`received '${amazon.asked.at(-1)}'\n${SECRET}`), { code: 'ERR_X', SECRET })
+        throw Object.assign(new TypeError(`received '${amazon.asked.at(-1)}'\n${SECRET}\n    at ${SECRET}`), {
+          code: 'ERR_X',
+          SECRET,
+        })
       },
     },
   })
