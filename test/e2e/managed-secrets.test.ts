@@ -26,6 +26,7 @@ assert.match(CALLER_TOKEN, SECRETS)
 const ORDER = '/orders/v0/orders/1'
 const OPEN = '/sellers/v1/marketplaceParticipations'
 const MINT = '/tokens/2021-03-01/restrictedDataToken'
+const ADMIN_PAGES = ['/', '/metrics', '/status', '/readyz', '/livez', `/explain?method=GET&path=${ORDER}`]
 
 type Answer = (form: string, res: ServerResponse) => void
 
@@ -126,8 +127,8 @@ for (const [what, login] of Object.entries(LOGINS)) {
     for (const status of good) assert.equal(status === 200, what === 'success', String(status))
     assert.ok(amazon.asked.every((form) => form.includes(SECRET) && form.includes(REFRESH)) && amazon.asked.length > 0)
     if (what === 'success') assert.deepEqual(new Set(amazon.seen), new Set(['plain-CANARYACCESS', 'plain-CANARYRDT']))
-    for (const page of ['/metrics', '/status', '/readyz', '/livez'])
-      outputs.push(await (await fetch(pair.admin + page)).text())
+    for (const page of ADMIN_PAGES) outputs.push(await (await fetch(pair.admin + page)).text())
+    outputs.push(await (await fetch(`${pair.admin}/flush`, { method: 'POST' })).text())
     await pair.close()
     assert.ok(pair.lines.some((line) => line.includes('"access-token"')))
     for (const text of [...outputs, ...pair.lines]) assert.doesNotMatch(text, SECRETS)
@@ -257,7 +258,7 @@ test('a serving process says none, whatever becomes of its files', { skip }, asy
     await said(/configuration reloaded/, () => write(name, good))
     assert.equal(await ask(OPEN), 200, text)
   }
-  for (const page of ['/metrics', '/status']) outputs.push(await (await fetch(sidecar.admin + page)).text())
+  for (const page of ADMIN_PAGES) outputs.push(await (await fetch(sidecar.admin + page)).text())
   outputs.push(readFileSync(`/proc/${sidecar.child.pid}/cmdline`, 'latin1'))
   sidecar.child.kill('SIGTERM')
   const { code, out, err } = await sidecar.finished
