@@ -56,6 +56,7 @@ export const createDataServer = (given: DataServerOptions) => {
     connectionsCheckingInterval: CHECK_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     requireHostHeader: false, // Node would answer 400 itself, told and counted by nobody (the handler refuses it)
+    optimizeEmptyRequests: true, // nobody reads what is known to be empty
   }
   const server = tls
     ? createTlsServer({ ...options, handshakeTimeout: HANDSHAKE_MS, ...contextOf(tls) }, route)

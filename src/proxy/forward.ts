@@ -3,12 +3,13 @@
  * Promises: what `req.headers` and `req.url` say when it is called is what Amazon gets; no retry; the caller always gets an end.
  */
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
-import { Readable } from 'node:stream'
-import { createProxyMiddleware, type Options, type Plugin } from 'http-proxy-middleware'
+import { Stream } from 'node:stream'
+import { createProxyMiddleware, type Plugin } from 'http-proxy-middleware'
 import { systemCode } from '../sp-api/errors.ts'
 import type { UpstreamFailure } from '../telemetry/events.ts'
+import { hasBody } from './body.ts'
 import { answerHeaders } from './headers.ts'
-import { type Forbidden, hold, listenTo } from './read-answer.ts'
+import { type Forbidden, hold, listenTo, passOn } from './read-answer.ts'
 import {
   type AgentOptions,
   boundHead,
@@ -45,8 +46,8 @@ export type Forwarder = {
 
 // On the request itself, as a call is on its response (exchange.ts).
 const HANDLING = Symbol('handling')
-/** `patience`: ends a wait for a free connection. `options`: the library's, of this call. */
-type Handled = Handling & { patience?: NodeJS.Timeout; options?: Options; failed?: true }
+/** `patience`: ends a wait for a free connection. */
+type Handled = Handling & { patience?: NodeJS.Timeout; failed?: true }
 type Request = IncomingMessage & { [HANDLING]?: Handled }
 
 const handledOf = ({ [HANDLING]: handled = {} }: Request): Handled => handled
@@ -85,10 +86,8 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
   }
 
   const proxy = createProxy(options.origin)
-  proxy.on('proxyReq', (proxyReq, req, res, perCall) => {
-    const handled = handledOf(req)
-    handled.options = perCall
-    clearTimeout(handled.patience)
+  proxy.on('proxyReq', (proxyReq, req, res) => {
+    clearTimeout(handledOf(req).patience)
     if (addedLength(proxyReq, req)) proxyReq.removeHeader('content-length')
     // Node drops the connection of an upgrade nobody asked for without an error.
     proxyReq.once('upgrade', (_answer, socket) => {
@@ -101,20 +100,24 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
   proxy.on('proxyRes', (proxyRes, req, res) => {
     options.onResponse(res, proxyRes)
     proxyRes.once('error', (error) => fail(req, res, error)) // before the library, which destroys what the caller would get
-    const { onAnswer, onForbidden, options: perCall } = handledOf(req)
-    if (proxyRes.statusCode === 403 && onForbidden && perCall) {
-      perCall.selfHandleResponse = true
+    const { onAnswer, onForbidden } = handledOf(req)
+    if (proxyRes.statusCode === 403 && onForbidden) {
       void hold(proxyRes, res, () => sendHead(proxyRes, req, res), onForbidden)
       return
     }
     if (onAnswer && proxyRes.statusCode === 200) listenTo(proxyRes, onAnswer)
-    if (res.headersSent) return
+    if (res.headersSent) {
+      proxyRes.resume() // it was answered already
+      return
+    }
     try {
       sendHead(proxyRes, req, res)
     } catch (error) {
       proxyRes.destroy() // Node reads a status below 100, but sends none
       fail(req, res, error)
+      return
     }
+    passOn(proxyRes, res)
   })
   proxy.on('error', (error, req, res) => {
     if (!req || !res || !('setHeader' in res)) return // a WebSocket's; we proxy none
@@ -131,7 +134,8 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
         target,
         changeOrigin: true,
         agent,
-        ...(body && { buffer: Readable.from(body.length > 0 ? [body] : []) }),
+        selfHandleResponse: true, // its head and its body: see below
+        ...((body || !hasBody(req)) && { buffer: new Whole(body) }),
         ssl: { maxHeaderSize: options.headerBytes, ...patience(req, res) }, // the base of the request's own options
       }
       try {
@@ -141,6 +145,20 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
       }
     },
     close: () => agent.destroy(),
+  }
+}
+
+/** A request's body as it is at hand, in the place of the request: to be sent with its head. */
+class Whole extends Stream {
+  readonly #body: Buffer | undefined
+  constructor(body: Buffer | undefined) {
+    super()
+    this.#body = body
+  }
+  override pipe<T extends NodeJS.WritableStream>(to: T): T {
+    if (this.#body && this.#body.length > 0) to.end(this.#body)
+    else to.end()
+    return to
   }
 }
 

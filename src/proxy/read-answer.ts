@@ -37,14 +37,27 @@ export const hold = async (
     return // the proxy library destroys the response
   }
   const body = Buffer.concat(chunks)
-  const passOn = () => {
+  const release = () => {
     if (res.destroyed) return
     begin()
     res.write(body)
     if (answer.readableEnded) res.end()
-    else answer.pipe(res)
+    else passOn(answer, res)
   }
-  decide({ text: textOf(body, answer.headers['content-encoding']), passOn })
+  decide({ text: textOf(body, answer.headers['content-encoding']), passOn: release })
+}
+
+/**
+ * The body of an answer, no faster than the caller takes it. What `pipe` does beside that is for receivers that come and go: the proxy
+ * library ends each of the two with the other.
+ */
+export const passOn = (answer: IncomingMessage, res: ServerResponse): void => {
+  answer.on('data', (chunk: Buffer) => {
+    if (res.write(chunk)) return
+    answer.pause()
+    res.once('drain', () => answer.resume())
+  })
+  answer.once('end', () => res.end())
 }
 
 /** Reads along without delaying or changing what the caller gets. */
