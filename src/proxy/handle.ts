@@ -18,7 +18,7 @@ import type { Events } from '../telemetry/events.ts'
 import { type AdmissionRules, admit } from './admission.ts'
 import { mayCall, saysAnother } from './callers.ts'
 import { type BodyLimits, createExchange, type ExchangeOptions } from './exchange.ts'
-import { readHeaders, stripHeaders } from './headers.ts'
+import { readHeaders, strippedHeaders } from './headers.ts'
 import { endWith, isLastOne, isOver, refuseAfter } from './last-answer.ts'
 import {
   DRAINING,
@@ -73,6 +73,11 @@ export type CallLimits = BodyLimits & {
   readonly urlBytes: number
 }
 
+type Bearer = ReturnType<Credentials['identify']>
+// The last token that a connection's calls showed, with its hash: nearly always the next one's too.
+const BEARER = Symbol('bearer')
+type Shown = Socket & { [BEARER]?: Bearer }
+
 export const createHandler = (options: HandlerOptions) => {
   const { credentials, documents, events, userAgent } = options
   const exchange = createExchange({ ...options, bodyLimits: () => options.rules().limits })
@@ -98,7 +103,7 @@ export const createHandler = (options: HandlerOptions) => {
     if (flaw) return reject(res, flaw)
     const method = req.method ?? ''
     const headers = readHeaders(req.headers)
-    const bearer = headers.ok && headers.accessToken ? credentials.identify(headers.accessToken) : undefined
+    const bearer = headers.ok && headers.accessToken ? bearerOn(req.socket, headers.accessToken) : undefined
     if (bearer) call.credential = bearer.id.slice(0, 8)
     const recognition = recognise(rules.catalogue, method, req.url ?? '')
     if (recognition.kind === 'unsafe') return reject(res, unsafe(recognition.why))
@@ -131,7 +136,7 @@ export const createHandler = (options: HandlerOptions) => {
     })
     if (plan.kind === 'unsafe') return reject(res, unsafe(plan.why))
 
-    stripHeaders(req.headers)
+    req.headers = strippedHeaders(req.headers)
     req.headers['user-agent'] ??= userAgent // Amazon's edge refuses calls without one
     if (plan.kind === 'swap' || recognition.kind === 'restricted') req.url = target.path + target.query
     if (plan.kind === 'pass') {
@@ -146,6 +151,11 @@ export const createHandler = (options: HandlerOptions) => {
     }
     if (!credential) return reject(res, MISSING_TOKEN)
     return swapper.serve(req, res, plan, { origin, credential })
+  }
+
+  const bearerOn = (socket: Shown, token: string): Bearer => {
+    if (socket[BEARER]?.token !== token) socket[BEARER] = credentials.identify(token)
+    return socket[BEARER]
   }
 
   const beyond = (limits: CallLimits, { url = '', rawHeaders }: IncomingMessage): OwnError | undefined => {

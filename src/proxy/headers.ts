@@ -67,20 +67,25 @@ export const readHeaders = (headers: IncomingHttpHeaders): CallerHeaders => {
 const named = (value: string | string[] | undefined): string | undefined =>
   value === undefined || SELLER_ID.test(value.toString()) ? value?.toString() : ''
 
-/** Takes out of `headers`, in place, all that Amazon must not see. */
-export const stripHeaders = (headers: IncomingHttpHeaders): void => {
-  for (const name of nominatedIn(headers)) delete headers[name]
-  for (const name of HOP_BY_HOP) if (name in headers) delete headers[name]
-  for (const name in headers) if (isOurs(name)) delete headers[name]
+/** What Amazon may see of a request's headers. A new object: V8 is slow with one from which names were deleted, wherever it is read. */
+export const strippedHeaders = (headers: IncomingHttpHeaders): IncomingHttpHeaders => {
+  const nominated = nominatedIn(headers)
+  const kept: IncomingHttpHeaders = {}
+  for (const name in headers)
+    if (!OF_THE_CONNECTION.has(name) && !nominated.includes(name) && !isOurs(name)) kept[name] = headers[name]
+  return kept
 }
 
 /** What a Connection header names as meant for this connection alone. */
 const nominatedIn = ({ connection = '' }: IncomingHttpHeaders): readonly string[] =>
-  connection
-    .toLowerCase()
-    .split(',')
-    .map((name) => name.trim())
-    .filter((name) => !PROTECTED.has(name))
+  USUAL.test(connection)
+    ? [] // nothing that is not stripped anyway
+    : connection
+        .toLowerCase()
+        .split(',')
+        .map((name) => name.trim())
+        .filter((name) => !PROTECTED.has(name))
+const USUAL = /^(?:keep-alive)?$/i
 
 type Answer = Pick<IncomingMessage, 'statusCode' | 'headers' | 'rawHeaders'>
 
@@ -108,11 +113,8 @@ export const answerHeaders = (
 const OF_THE_CONNECTION = new Set(HOP_BY_HOP)
 
 // Servers behind Amazon's edge may read x_amz_access_token or x.rdt.scope as the header proper.
-const isOurs = (name: string): boolean => {
-  if (!name.startsWith('x')) return false
-  const plain = name.replace(/[^a-z0-9]/g, '-')
-  return plain.startsWith('x-rdt-') || (plain === ACCESS_TOKEN && name !== ACCESS_TOKEN)
-}
+const isOurs = (name: string): boolean => name !== ACCESS_TOKEN && POSING.test(name)
+const POSING = /^x[^a-z0-9](?:rdt[^a-z0-9]|amz[^a-z0-9]access[^a-z0-9]token$)/
 
 type Reader = { readonly key: keyof Steering; readonly expected: string; readonly read: (value: string) => unknown }
 

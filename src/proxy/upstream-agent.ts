@@ -28,6 +28,7 @@ export const createAgent = ({
   const limits = { keepAlive: true, maxSockets: maxConnections, timeout: responseTimeoutMs }
   const secure = origin.startsWith('https:')
   const agent = secure ? new https.Agent(limits) : new http.Agent(limits)
+  agent.getName = () => origin // it knows no other; Node would put it together from all options, for every call
   const connect = agent.createConnection.bind(agent)
   agent.createConnection = (target, callback) => {
     const socket = connect(target, callback)

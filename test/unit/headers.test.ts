@@ -2,16 +2,12 @@ import assert from 'node:assert/strict'
 import type { IncomingHttpHeaders } from 'node:http'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { readHeaders, stripHeaders } from '../../src/proxy/headers.ts'
+import { readHeaders, strippedHeaders as stripped } from '../../src/proxy/headers.ts'
 
 const steeringOf = (headers: IncomingHttpHeaders) => {
   const result = readHeaders(headers)
   assert.ok(result.ok, JSON.stringify(result))
   return result.steering
-}
-const stripped = (headers: IncomingHttpHeaders): IncomingHttpHeaders => {
-  stripHeaders(headers)
-  return headers
 }
 
 test('the steering headers are read', () => {
