@@ -59,6 +59,8 @@ export type Sidecar = {
   readonly stopAsked: Promise<void>
   /** Drains: not ready, no new calls, those in flight finished within drain.maxMs. Resolves to the number it had to cut. */
   readonly close: () => Promise<number>
+  /** Logs what is not logged yet: for a process that ends. */
+  readonly settle: () => void
 }
 
 export const createSidecar = (initial: Config, runtime: Runtime, overrides: Overrides = {}): Sidecar => {
@@ -204,8 +206,9 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
   const startedAt = now()
   const stop = Promise.withResolvers<void>()
   let opened: readonly (Address & { readonly endpoint: string })[] = [] // a server that has closed does not say where it was
-  const status = () =>
-    statusOf({
+  const status = () => {
+    events.settle()
+    return statusOf({
       facts: {
         state,
         version: runtime.version,
@@ -226,10 +229,17 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
       insecureListeners,
       today: Date.now(),
     })
+  }
   const adminServer = createAdminServer(
     createAdmin({
       ready: () => state === 'serving',
-      metrics: metrics.registry,
+      metrics: {
+        contentType: metrics.registry.contentType,
+        metrics: () => {
+          events.settle()
+          return metrics.registry.metrics()
+        },
+      },
       flush,
       stop: stop.resolve,
       onCall: events.adminCalled,
@@ -282,6 +292,7 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
       events.configured(by, fingerprint(config), changed)
       logger.configure(log) // after, where it is the audit stream that ends
     },
+    settle: events.settle,
     close: async () => {
       state = 'draining'
       broker.close()
@@ -295,6 +306,7 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
       }
       sellers.close()
       await store?.close()
+      events.settle()
       mintPoster.close()
       lwaPoster.close()
       adminServer.close()

@@ -16,9 +16,12 @@ export const serve: Command = async (io) => {
   const warn = ({ warnings }: LoadResult): void => {
     for (const { path, message } of warnings) logger.warn({}, `${path}: ${message}`)
   }
-  io.onExit(logger.flush)
   const runtime = runtimeOf(io)
   const sidecar = createSidecar(config, runtime, { logger })
+  io.onExit(() => {
+    sidecar.settle()
+    logger.flush()
+  })
 
   const reload = (by: 'signal' | 'file'): void => {
     const loaded = load(io, file)

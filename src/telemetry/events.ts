@@ -40,25 +40,27 @@ const SECRETS_CHANGED = {
   reauthorised: ['info', 'access tokens come by another refresh token: RDTs minted before are dropped'],
 } as const
 
-type Ended = { readonly call: Call; readonly status: number; readonly aborted: boolean; readonly tookMs: number }
+const TELL_EVERY_MS = 10
+
+type Ended = { readonly call: Call; readonly status: number; readonly aborted: boolean; readonly at: number }
 
 export const createEvents = ({ metrics, stats, logger, operationOf, now }: EventsOptions) => {
   let unreadableToldUntil = 0 // one a minute is enough
 
-  const countCall = (call: Call, status: number, tookMs: number): void => {
-    const { route, method, verdict } = call
+  const countCall = (call: Call, status: number, at: number): void => {
+    const { startedAt, route, method, verdict } = call
     const overheadMs = overheadOf(call)
-    stats.call(call, status)
+    stats.call(call, status, at)
     metrics.requests.inc({ route, method, code: String(status), verdict })
-    metrics.duration.observe({ route }, tookMs / 1000)
+    metrics.duration.observe({ route }, (at - startedAt) / 1000)
     if (overheadMs !== undefined) metrics.overhead.observe(overheadMs / 1000)
     if (call.replay) metrics.replays.inc({ outcome: cured(call, status) ? 'cured' : 'failed' })
   }
 
-  const tellCall = (call: Call, status: number, tookMs: number): void => {
-    const { route, method, verdict, reason, caller, credential, requestId } = call
+  const tellCall = (call: Call, status: number, at: number): void => {
+    const { startedAt, route, method, verdict, reason, caller, credential, requestId } = call
     const durations = {
-      ms: tenth(tookMs),
+      ms: tenth(at - startedAt),
       waitMs: tenth(call.waitedMs),
       overheadMs: tenth(overheadOf(call)),
       upstreamMs: tenth(upstreamOf(call)),
@@ -90,27 +92,30 @@ export const createEvents = ({ metrics, stats, logger, operationOf, now }: Event
     logger.audit('mint', { trigger: 'caller', credential, outcome, requestId })
   }
 
-  // Together, at the end of a turn of the event loop: told one by one, amid other work, calls cost twice as much to tell.
+  // Together: one by one, amid other work, each costs twice as much to tell.
   let ended: Ended[] = []
-  const tellEnded = (): void => {
+  const settle = (): void => {
     const all = ended
     ended = []
     for (const one of all) tell(one)
   }
-  const tell = ({ call: told, status, aborted, tookMs }: Ended): void => {
+  const tell = ({ call: told, status, aborted, at }: Ended): void => {
     const method = METHODS.has(told.method) ? told.method : 'other'
     const call = { ...told, method, requestId: requestIdIn(told.requestId) }
     if (aborted) metrics.aborts.inc()
-    countCall(call, status, tookMs)
-    tellCall(call, status, tookMs)
+    countCall(call, status, at)
+    tellCall(call, status, at)
     if (call.streamsMint && call.forwardedAt !== undefined) mintStreamed(call, status)
   }
 
   return {
+    /** Counts and logs the calls that have just ended: for who reads, and for a process that ends. */
+    settle,
+
     /** `aborted`: the caller left before the answer was sent; counted as 499, as nginx does. */
     callEnded: (call: Call, sentStatus: number, aborted: boolean): void => {
-      if (ended.length === 0) setImmediate(tellEnded)
-      ended.push({ call, status: aborted ? 499 : sentStatus, aborted, tookMs: now() - call.startedAt })
+      if (ended.length === 0) setTimeout(settle, TELL_EVERY_MS)
+      ended.push({ call, status: aborted ? 499 : sentStatus, aborted, at: now() })
     },
 
     /** Bytes that were no request. */

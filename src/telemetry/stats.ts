@@ -5,7 +5,7 @@
 import type { LwaAnswer } from '../lwa/lwa-api.ts'
 import type { MintAnswer } from '../rdt/tokens-api.ts'
 import type { ErrorName } from '../sp-api/errors.ts'
-import { type Call, cured } from './call.ts'
+import { type Call, cured, type Failure } from './call.ts'
 import { createHistory } from './history.ts'
 import { createTroubles, type Kind, type Occurrence } from './troubles.ts'
 import { codeIn } from './words.ts'
@@ -50,6 +50,7 @@ export type MintTold = {
   readonly ratePerSecond?: number
 }
 
+type End = { readonly status: number; readonly at: number }
 type LastError = { readonly at: string; readonly outcome: string; readonly status?: number; readonly code?: string }
 
 export const createStats = ({ ratePerSecond, now }: StatsOptions) => {
@@ -72,11 +73,11 @@ export const createStats = ({ ratePerSecond, now }: StatsOptions) => {
   }
   const secondsAgo = (at: number): number => Math.round((now() - at) / 1000)
 
-  const refused = (counts: OperationStats, call: Call, failure: NonNullable<Call['failed']>, status: number): void => {
+  const refused = (counts: OperationStats, call: Call, failure: Failure, { status, at }: End): void => {
     const { name, cause } = failure
     const code = codeIn(failure.code)
     counts.rejected += 1
-    counts.lastRefusal = { reason: name, status, code, at: now() }
+    counts.lastRefusal = { reason: name, status, code, at }
     happenedTo(call, { kind: name, cause, status, code })
   }
   const happenedTo = ({ route, credential }: Call, occurrence: Omit<Occurrence, 'operation' | 'who'>): void => {
@@ -86,16 +87,17 @@ export const createStats = ({ ratePerSecond, now }: StatsOptions) => {
   }
 
   return {
-    call: (call: Call, status: number): void => {
+    /** `at`: when it ended. */
+    call: (call: Call, status: number, at: number): void => {
       const { route, verdict, failed, credential } = call
       const left = status === 499
       const counts = statsOf(route)
       calls += 1
       counts.calls += 1
-      counts.lastCallAt = now()
+      counts.lastCallAt = at
       if (call.asked && verdict !== 'unrestricted-report') counts.needed += 1
       if (verdict === 'hit' || verdict === 'minted') counts[verdict] += 1
-      if (failed) refused(counts, call, failed, status)
+      if (failed) refused(counts, call, failed, { status, at })
       else if (verdict === 'fallback') happenedTo(call, { kind: 'fallback', cause: call.reason })
       else if (call.replay && !left && !cured(call, status)) happenedTo(call, { kind: 'replay-failed', status })
       else if (call.answeredAt !== undefined && status >= 500 && !call.streamsMint)
