@@ -49,9 +49,11 @@ export const readHeaders = (headers: IncomingHttpHeaders): CallerHeaders => {
     return { ok: false, why: `${ACCESS_TOKEN} must hold one token` }
   }
   const steering: Record<string, unknown> = {}
-  for (const [name, { key, read, expected }] of STEERING) {
+  for (const name in headers) {
+    const reader = name.startsWith('x-rdt-') ? STEERING.get(name) : undefined
+    if (!reader) continue
+    const { key, read, expected } = reader
     const value = headers[name]
-    if (value === undefined) continue
     const meaning = typeof value === 'string' ? read(value.trim()) : undefined
     if (meaning === undefined) return { ok: false, why: `${name} must be ${expected}` }
     steering[key] = meaning
@@ -134,18 +136,20 @@ const readElements = (value: string): readonly DataElement[] | undefined => {
   return named.every((element) => element !== undefined) ? [...new Set(named)] : undefined
 }
 
-const STEERING: readonly (readonly [name: string, Reader])[] = Object.entries({
-  'x-rdt-mode': { key: 'mode', expected: 'auto, skip or force', read: oneOf('auto', 'skip', 'force') },
-  'x-rdt-scope': { key: 'scope', expected: 'generic or specific', read: oneOf(...SCOPES) },
-  'x-rdt-data-elements': {
-    key: 'dataElements',
-    expected: `none, or a list of ${DATA_ELEMENTS.join(', ')}`,
-    read: readElements,
-  },
-  'x-rdt-target-application': {
-    key: 'targetApplication',
-    expected: 'an application id (amzn1.…)',
-    read: matching(APPLICATION_ID),
-  },
-  'x-rdt-report-type': { key: 'reportType', expected: 'a report type (GET_…)', read: matching(REPORT_TYPE) },
-})
+const STEERING: ReadonlyMap<string, Reader> = new Map(
+  Object.entries({
+    'x-rdt-mode': { key: 'mode', expected: 'auto, skip or force', read: oneOf('auto', 'skip', 'force') },
+    'x-rdt-scope': { key: 'scope', expected: 'generic or specific', read: oneOf(...SCOPES) },
+    'x-rdt-data-elements': {
+      key: 'dataElements',
+      expected: `none, or a list of ${DATA_ELEMENTS.join(', ')}`,
+      read: readElements,
+    },
+    'x-rdt-target-application': {
+      key: 'targetApplication',
+      expected: 'an application id (amzn1.…)',
+      read: matching(APPLICATION_ID),
+    },
+    'x-rdt-report-type': { key: 'reportType', expected: 'a report type (GET_…)', read: matching(REPORT_TYPE) },
+  }),
+)

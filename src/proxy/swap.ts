@@ -112,7 +112,7 @@ export const createSwapper = ({ exchange, broker, documents, now }: SwapperOptio
   }
 
   /** Counts what passes from the call's going out until the RDT is there as waiting, not as ours. */
-  const waited = async (res: ServerResponse, rdt: () => Promise<RdtResult>): Promise<RdtResult> => {
+  const waited = async (res: ServerResponse, rdt: () => RdtResult | Promise<RdtResult>): Promise<RdtResult> => {
     const call = callOf(res)
     const result = await rdt()
     call.waitedMs += now() - (call.forwardedAt ?? now())

@@ -151,7 +151,7 @@ export const createBroker = (options: BrokerOptions) => {
       flight.result.then(leave, reject)
     })
 
-  const find = async (request: RdtRequest, askedAt: number): Promise<RdtResult> => {
+  const find = (request: RdtRequest, askedAt: number): RdtResult | Promise<RdtResult> => {
     const { origin, credential, need } = request
     const key = keyOf(origin, credential.id, need)
     const entry = cache.get(key)
@@ -165,6 +165,11 @@ export const createBroker = (options: BrokerOptions) => {
       onLookup('negative')
       return refused
     }
+    return findMinted(key, request, askedAt)
+  }
+
+  const findMinted = async (key: string, request: RdtRequest, askedAt: number): Promise<RdtResult> => {
+    const { need } = request
     const result = await wait(join(key, request), request, askedAt + maxWaitMs)
     if (result.kind === 'unwanted') return find(request, askedAt) // joined the moment after the last one had left
     if (result.kind !== 'minted') return result
@@ -196,14 +201,14 @@ export const createBroker = (options: BrokerOptions) => {
     refusals.forget()
   }
 
-  /** Resolves to a token or to why there is none; rejects only on a bug. */
-  const get = (request: RdtRequest): Promise<RdtResult> =>
+  /** A token or why there is none, at once where that is known; rejects only on a bug. */
+  const get = (request: RdtRequest): RdtResult | Promise<RdtResult> =>
     request.dropRefusedElements ? findLean(request, now()) : find(request, now())
 
   return {
     get,
     /** Amazon no longer takes `token`: another one, minted once for all who say so. */
-    replace: (request: RdtRequest, token: string): Promise<RdtResult> => {
+    replace: (request: RdtRequest, token: string): RdtResult | Promise<RdtResult> => {
       cache.evict(keyOf(request.origin, request.credential.id, request.need), token)
       fleet?.rejected(token)
       return get(request)

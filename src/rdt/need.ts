@@ -80,9 +80,32 @@ export const planCall = (policy: Policy, situation: Situation): Plan => {
   if (operation.mode === 'skip' && steering.mode !== 'auto')
     return { kind: 'pass', verdict: 'skipped', reason: 'operation' }
   if (situation.sandboxEndpoint && !policy.sandbox) return { kind: 'pass', verdict: 'skipped', reason: 'sandbox' }
-  const plan = swap(policy, situation, resourceFor(policy, operation, target, steering), operation)
+  const plan = isUsual(policy, situation, operation)
+    ? usualPlan(policy, situation, operation)
+    : swap(policy, situation, resourceFor(policy, operation, target, steering), operation)
   return document ? { ...plan, document, need: { ...plan.need, unsure: document !== 'restricted' } } : plan
 }
+
+/** The call wishes nothing of its own, and its path is not in the plan: one that every such call has. */
+const isUsual = (policy: Policy, { steering, sandboxEndpoint }: Situation, { generic, scope }: Operation): boolean => {
+  for (const _ in steering) return false
+  return generic && (scope ?? policy.scope) === 'generic' && !sandboxEndpoint
+}
+
+// Made once for each operation: they are most of all plans.
+const usualPlans = new WeakMap<Policy, Map<Operation, Swap>>()
+const usualPlan = (policy: Policy, situation: Situation, operation: Operation): Swap => {
+  const plans = usualPlans.get(policy) ?? new Map<Operation, Swap>()
+  const known = plans.get(operation)
+  if (known) return known
+  const { target } = situation.recognition
+  const plan = swap(policy, situation, resourceFor(policy, operation, target, situation.steering), operation)
+  usualPlans.set(policy, plans.set(operation, plan))
+  keyEnds.set(plan.need, keyEndOf(plan.need))
+  return plan
+}
+// Of needs that last. By the need itself: one that was made from it, with less or more in it, has another.
+const keyEnds = new WeakMap<Need, string>()
 
 const resourceFor = (policy: Policy, operation: Operation, target: SafeTarget, steering: Steering) => {
   const scope = steering.scope ?? operation.scope ?? policy.scope
@@ -127,12 +150,14 @@ const swap = (
  * Everything a token depends on, in one unambiguous string: endpoint, credential (its keyed hash), target application, and
  * method, path and data elements of the resources (in any order).
  */
-export const keyOf = (origin: string, credentialId: string, need: Need): string => {
-  const start = [origin, credentialId, need.targetApplication ?? null]
-  const resources = need.resources.map(({ method, path, dataElements }) => [method, path, elementsText(dataElements)])
-  const [only = []] = resources
-  if (resources.length === 1) return JSON.stringify([...start, ...only])
-  return JSON.stringify([...start, resources.map((resource) => JSON.stringify(resource)).sort()])
+export const keyOf = (origin: string, credentialId: string, need: Need): string =>
+  `${JSON.stringify([origin, credentialId]).slice(0, -1)},${keyEnds.get(need) ?? keyEndOf(need)}`
+
+const keyEndOf = ({ targetApplication, resources }: Need): string => {
+  const texts = resources.map(({ method, path, dataElements }) => [method, path, elementsText(dataElements)])
+  const [only = []] = texts
+  const end = texts.length === 1 ? only : [texts.map((text) => JSON.stringify(text)).sort()]
+  return JSON.stringify([targetApplication ?? null, ...end]).slice(1)
 }
 
 /** What a key was made from: the resources, less their data elements. */

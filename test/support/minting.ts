@@ -139,8 +139,8 @@ export const startMinting = (wire: Wire, options: Options = {}) => {
     advance: (ms: number) => {
       advanced += ms
     },
-    get: (path = '/a', asked: Asked = {}): Promise<RdtResult> => broker.get(requestFor(path, asked)),
-    replace: (path: string, rdt: string, asked: Asked = {}): Promise<RdtResult> =>
+    get: async (path = '/a', asked: Asked = {}): Promise<RdtResult> => broker.get(requestFor(path, asked)),
+    replace: async (path: string, rdt: string, asked: Asked = {}): Promise<RdtResult> =>
       broker.replace({ ...requestFor(path, asked), trigger: 'replay' }, rdt),
   }
 }

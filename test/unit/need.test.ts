@@ -11,6 +11,7 @@ import {
   type RestrictedResource,
   resourcesIn,
   type Steering,
+  without,
 } from '../../src/rdt/need.ts'
 import { createCatalogue, DATA_ELEMENTS, type Operation } from '../../src/sp-api/operations.ts'
 import { recognise } from '../../src/sp-api/recognise.ts'
@@ -184,6 +185,58 @@ test('property: two needs share a key exactly when nothing a token depends on di
   fc.assert(
     fc.property(needs, needs, (a, b) => assert.equal(key(a) === key(b), meaning(a) === meaning(b))),
     { numRuns: 5000 },
+  )
+})
+
+test('property: plans that are kept are those that would be made anew, and so are their keys', () => {
+  const policies: readonly Policy[] = [
+    POLICY,
+    { ...POLICY, dataElements: ['buyerInfo'] },
+    { ...POLICY, scope: 'specific', onRefusedElements: 'drop' },
+    { ...POLICY, sandbox: true, onMintFailure: 'forward', targetApplication: 'amzn1.a' },
+  ]
+  const rows = shippedOperations.map((row) =>
+    row.id.endsWith('getOrderAddress') ? { ...row, scope: 'specific' as const } : row,
+  )
+  const catalogue = createCatalogue(rows)
+  const requests = [
+    '/orders/v0/orders/1',
+    '/orders/v0/orders/2',
+    '/orders/v0/orders/1/address',
+    '/orders/v0/orders/2/address',
+  ]
+  const calls = fc.record({
+    policy: fc.constantFrom(...policies),
+    target: fc.constantFrom(...requests, '/catalog/2022-04-01/items/1'),
+    steering: fc.constantFrom<Steering>(
+      {},
+      {},
+      { mode: 'force' },
+      { scope: 'specific' },
+      { dataElements: [] },
+      { targetApplication: 'amzn1.b' },
+    ),
+    sandboxEndpoint: fc.boolean(),
+    document: fc.constantFrom<DocumentStanding | undefined>(undefined, undefined, 'unknown', 'restricted'),
+  })
+  fc.assert(
+    fc.property(fc.array(calls, { minLength: 2, maxLength: 20 }), (several) => {
+      for (const { policy, target, ...wish } of several) {
+        const recognition = recognise(catalogue, 'GET', target)
+        assert.ok(recognition.kind !== 'unsafe')
+        const situation = { recognition, method: 'GET', callerHasRdt: false, ...wish }
+        const made = planCall(policy, situation)
+        assert.deepEqual(made, planCall({ ...policy }, situation))
+        if (made.kind !== 'swap') continue
+        for (const need of [
+          made.need,
+          without(made.need, ['buyerInfo']),
+          { ...made.need, targetApplication: 'amzn1.c' },
+        ])
+          assert.equal(keyOf('https://a', 'c1', need), keyOf('https://a', 'c1', structuredClone(need)))
+      }
+    }),
+    { numRuns: 500 },
   )
 })
 
