@@ -135,7 +135,7 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
         changeOrigin: true,
         agent,
         selfHandleResponse: true, // its head and its body: see below
-        ...((body || !hasBody(req)) && { buffer: new Whole(body) }),
+        ...(body ? { buffer: new Whole(body) } : !hasBody(req) && { buffer: NO_BODY }),
         ssl: { maxHeaderSize: options.headerBytes, ...patience(req, res) }, // the base of the request's own options
       }
       try {
@@ -150,17 +150,18 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
 
 /** A request's body as it is at hand, in the place of the request: to be sent with its head. */
 class Whole extends Stream {
-  readonly #body: Buffer | undefined
-  constructor(body: Buffer | undefined) {
+  readonly #body: Buffer
+  constructor(body: Buffer) {
     super()
     this.#body = body
   }
   override pipe<T extends NodeJS.WritableStream>(to: T): T {
-    if (this.#body && this.#body.length > 0) to.end(this.#body)
+    if (this.#body.length > 0) to.end(this.#body)
     else to.end()
     return to
   }
 }
+const NO_BODY = new Whole(Buffer.alloc(0))
 
 type Proxy = Parameters<Plugin>[0]
 

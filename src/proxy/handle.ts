@@ -147,7 +147,8 @@ export const createHandler = (options: HandlerOptions) => {
       const tells = documents.tells(method, target.path)
       const handling = tells ? { onAnswer: (text: string) => documents.learn(origin, text) } : {}
       if (seller) return sendOwn(req, res, { origin, credential: seller.credential }, handling)
-      return forward(req, res, origin, handling)
+      void forward(req, res, origin, handling) // ends by itself
+      return
     }
     if (!credential) return reject(res, MISSING_TOKEN)
     return swapper.serve(req, res, plan, { origin, credential })

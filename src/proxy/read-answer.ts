@@ -57,7 +57,7 @@ export const passOn = (answer: IncomingMessage, res: ServerResponse): void => {
     answer.pause()
     res.once('drain', () => answer.resume())
   })
-  answer.once('end', () => res.end())
+  answer.on('end', () => res.end())
 }
 
 /** Reads along without delaying or changing what the caller gets. */

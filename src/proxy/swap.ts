@@ -59,7 +59,8 @@ export const createSwapper = ({ exchange, broker, documents, now }: SwapperOptio
     if (result.kind === 'token') {
       callOf(res).asked = result.need.resources
       tell(res, again ? 'replayed' : result.from, droppedFrom(plan.need, result.need))
-      return send(errand, result.rdt.token, (forbidden) => refreshed(errand, result, forbidden))
+      send(errand, result.rdt.token, (forbidden) => refreshed(errand, result, forbidden))
+      return
     }
     if (plan.document && result.kind === 'refused' && isNoRestrictedDocument(result)) {
       documents.found(request, pathOf(plan), 'unrestricted')
@@ -97,18 +98,15 @@ export const createSwapper = ({ exchange, broker, documents, now }: SwapperOptio
     return deliver({ ...errand, again: true }, result)
   }
 
-  /** Sends the call with this token. What Amazon says to a first one may be mended. */
-  const send = (errand: Errand, token: string, mend?: (forbidden: Forbidden) => Promise<void>): Promise<void> => {
+  /** Sends the call with this token; it then ends by itself. What Amazon says to a first one may be mended. */
+  const send = (errand: Errand, token: string, mend: (forbidden: Forbidden) => Promise<void>): void => {
     const { req, res, request, body, again } = errand
     const { origin } = request
     req.headers[ACCESS_TOKEN] = token
-    if (again || !mend) return forward(req, res, origin, { body })
-    return forward(req, res, origin, {
-      body,
-      onForbidden: (forbidden) => {
-        mend(forbidden).catch((bug) => exchange.fail(res, bug))
-      },
-    })
+    const onForbidden = (forbidden: Forbidden): void => {
+      mend(forbidden).catch((bug) => exchange.fail(res, bug))
+    }
+    void forward(req, res, origin, again ? { body } : { body, onForbidden })
   }
 
   /** Counts what passes from the call's going out until the RDT is there as waiting, not as ours. */
@@ -128,6 +126,7 @@ const pathOf = ({ need }: Swap): string => need.resources[0]?.path ?? ''
 
 /** The verdict's word for data elements that Amazon refused and that were left out. */
 const droppedFrom = (asked: Need, got: Need): string | undefined => {
+  if (asked === got) return undefined
   const elements = ({ resources }: Need) => resources.flatMap(({ dataElements }) => dataElements ?? [])
   const left = elements(asked).filter((element) => !elements(got).includes(element))
   return left.length > 0 ? `dropped-${left.join(',')}` : undefined

@@ -77,8 +77,8 @@ export const boundHead = (proxyReq: http.ClientRequest, ms: number): void => {
     answered = true
     clearTimeout(timer)
   }
-  proxyReq.once('response', end).once('close', end)
-  proxyReq.once('finish', () => {
+  proxyReq.on('response', end).on('close', end)
+  proxyReq.on('finish', () => {
     if (!answered) timer = setTimeout(() => proxyReq.destroy(coded(NOT_ANSWERED)), ms)
   })
 }

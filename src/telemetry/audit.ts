@@ -17,7 +17,8 @@ export const auditOfCall = (call: Call, status: number, operationOf: OperationOf
   const event = eventOf(call)
   if (!event) return undefined
   const { caller, credential, method, route: operation, verdict, reason, asked, requestId } = call
-  const resources = asked && namesOf(asked, operationOf)
+  // One of a restricted operation asks for that alone; a mint of the caller's own, for any.
+  const resources = asked && namesOf(asked, operation === 'other' ? operationOf : () => operation)
   const outcome = reason ? `${verdict};${reason}` : verdict
   return { event, fields: { caller, credential, method, operation, resources, outcome, status, requestId } }
 }
@@ -25,9 +26,11 @@ export const auditOfCall = (call: Call, status: number, operationOf: OperationOf
 const eventOf = ({ verdict, route, handsOut, asked }: Call): AuditEvent | undefined => {
   if (verdict === 'rejected') return 'refusal'
   if (handsOut) return 'hand-out'
-  if (['hit', 'minted', 'replayed'].includes(verdict)) return 'swap'
+  if (SWAPPED.includes(verdict)) return 'swap'
   return route === 'other' && !asked ? undefined : 'pass'
 }
+
+const SWAPPED = ['hit', 'minted', 'replayed']
 
 export const auditOfMint = (orders: readonly Order[], answer: MintAnswer, operationOf: OperationOf) => {
   const [first] = orders
