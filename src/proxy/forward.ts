@@ -8,7 +8,7 @@ import { createProxyMiddleware, type Plugin } from 'http-proxy-middleware'
 import { systemCode } from '../sp-api/errors.ts'
 import type { UpstreamFailure } from '../telemetry/events.ts'
 import { hasBody } from './body.ts'
-import { answerHeaders } from './headers.ts'
+import { answerHeaders, headersRead } from './headers.ts'
 import { type Forbidden, hold, listenTo, passOn } from './read-answer.ts'
 import {
   type AgentOptions,
@@ -40,6 +40,7 @@ export type Handling = {
   readonly onAnswer?: ((text: string) => void) | undefined
 }
 export type Forwarder = {
+  /** Resolves at the call's end, whatever that was. */
   readonly forward: (req: IncomingMessage, res: ServerResponse, handling?: Handling) => Promise<void>
   readonly close: () => void
 }
@@ -58,14 +59,14 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
   const target = { protocol, host, hostname: hostname.replace(/^\[|\]$/g, ''), port }
 
   // A call that waits for a free connection has no socket whose timeout could end it, nor one by which Node would tell of its end.
-  const patience = (req: Request, res: ServerResponse): { signal?: AbortSignal } => {
-    if (socketsInUse(agent) < options.maxConnections) return {}
+  const patience = (req: Request, res: ServerResponse): AbortSignal | undefined => {
+    if (socketsInUse(agent) < options.maxConnections) return undefined
     const abort = new AbortController()
     handledOf(req).patience = setTimeout(() => {
       abort.abort()
       fail(req, res, { code: NO_CONNECTION_FREE })
     }, options.connectTimeoutMs)
-    return { signal: abort.signal }
+    return abort.signal
   }
 
   // Written here, as it came, the library need not set it header by header.
@@ -98,6 +99,7 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
     boundHead(proxyReq, options.responseTimeoutMs)
   })
   proxy.on('proxyRes', (proxyRes, req, res) => {
+    proxyRes.headers = headersRead(proxyRes.rawHeaders)
     options.onResponse(res, proxyRes)
     proxyRes.once('error', (error) => fail(req, res, error)) // before the library, which destroys what the caller would get
     const { onAnswer, onForbidden } = handledOf(req)
@@ -126,23 +128,20 @@ export const createForwarder = (options: ForwarderOptions): Forwarder => {
   })
 
   return {
-    forward: async (req: Request, res, handling = {}) => {
+    forward: (req: Request, res, handling = {}) => {
       const handled: Handled = { ...handling }
       req[HANDLING] = handled
       const { body } = handling
-      const perCall = {
+      const perCall: ProxyServerOptions = {
         target,
         changeOrigin: true,
         agent,
-        selfHandleResponse: true, // its head and its body: see below
-        ...(body ? { buffer: new Whole(body) } : !hasBody(req) && { buffer: NO_BODY }),
-        ssl: { maxHeaderSize: options.headerBytes, ...patience(req, res) }, // the base of the request's own options
+        selfHandleResponse: true, // its head and its body: see above
+        ssl: { maxHeaderSize: options.headerBytes, signal: patience(req, res) }, // the base of the request's own options
       }
-      try {
-        await proxy.web(req, res, perCall)
-      } catch (error) {
-        fail(req, res, error)
-      }
+      if (body) perCall.buffer = new Whole(body)
+      else if (!hasBody(req)) perCall.buffer = NO_BODY
+      return proxy.web(req, res, perCall).catch((error: unknown) => fail(req, res, error))
     },
     close: () => agent.destroy(),
   }
@@ -164,6 +163,7 @@ class Whole extends Stream {
 const NO_BODY = new Whole(Buffer.alloc(0))
 
 type Proxy = Parameters<Plugin>[0]
+type ProxyServerOptions = NonNullable<Parameters<Proxy['web']>[2]>
 
 /**
  * The proxy that http-proxy-middleware builds, as its plugins get it. Its middleware would look at every call again (path filter,

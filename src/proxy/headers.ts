@@ -89,6 +89,22 @@ const nominatedIn = ({ connection = '' }: IncomingHttpHeaders): readonly string[
         .filter((name) => !PROTECTED.has(name))
 const USUAL = /^(?:keep-alive)?$/i
 
+/**
+ * Of an answer's headers those that are read, by us or by Node's agent, as Node gives them. All of them, of which it makes an object at
+ * the first look, cost as much as to pass them on.
+ */
+export const headersRead = (rawHeaders: readonly string[]): IncomingHttpHeaders => {
+  const headers: IncomingHttpHeaders = {}
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const [raw = '', value = ''] = [rawHeaders[i], rawHeaders[i + 1]]
+    const name = READ_LENGTHS.has(raw.length) ? raw.toLowerCase() : ''
+    if (READ.has(name)) headers[name] = name in headers ? `${headers[name]}, ${value}` : value
+  }
+  return headers
+}
+const READ = new Set(['connection', 'content-encoding', 'keep-alive', 'x-amzn-requestid'])
+const READ_LENGTHS = new Set([...READ].map(({ length }) => length))
+
 type Answer = Pick<IncomingMessage, 'statusCode' | 'headers' | 'rawHeaders'>
 
 /** Amazon's headers for the caller, names and values in turn: as they came, less those of Amazon's connection and what poses as ours. */
