@@ -281,6 +281,7 @@ export const createSidecar = (initial: Config, runtime: Runtime, overrides: Over
         events.misconfigured(by, problems)
         return
       }
+      events.settle() // by the catalogue, level and audit stream that they ended under
       config = loaded.config
       rules = rulesOf(config, sellers, callers)
       if (changed.some((key) => key.startsWith('tls.')))

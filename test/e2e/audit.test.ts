@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import path from 'node:path'
 import { test } from 'node:test'
+import { setImmediate as immediate } from 'node:timers/promises'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { folderFor } from '../support/cli.ts'
 import { listen } from '../support/listen.ts'
@@ -263,6 +264,22 @@ test('the audit stream does not ask for the log’s level, and log.audit turns i
     const events = written.map((line) => JSON.parse(line).event)
     assert.deepEqual(events, audit ? ['configuration', 'mint', 'swap'] : [])
   }
+})
+
+test('that the audit stream is turned off or on says nothing else of calls that have ended', async (t) => {
+  const pair = await startPair(t)
+  const token = pair.simulator.accessToken()
+  const calls = async (): Promise<void> => {
+    for (let i = 0; i < 20; i += 1) await (await pair.call('/orders/v0/orders/1', token)).text()
+    for (let turn = 0; turn < 5; turn += 1) await immediate() // the last one's response is closed too
+  }
+  await calls()
+  pair.reload({ SIDECAR_LOG_AUDIT: 'false' })
+  assert.equal(audited(pair, 'swap').length, 20)
+  await calls()
+  pair.reload({ SIDECAR_LOG_AUDIT: 'true' })
+  await ended(pair, 40)
+  assert.equal(audited(pair, 'swap').length, 20)
 })
 
 test('calls in the name of a managed seller tell who called, those that are refused for what they ask too', async (t) => {
