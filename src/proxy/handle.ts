@@ -73,11 +73,6 @@ export type CallLimits = BodyLimits & {
   readonly urlBytes: number
 }
 
-type Bearer = ReturnType<Credentials['identify']>
-// The last token that a connection's calls showed, with its hash: nearly always the next one's too.
-const BEARER = Symbol('bearer')
-type Shown = Socket & { [BEARER]?: Bearer }
-
 export const createHandler = (options: HandlerOptions) => {
   const { credentials, documents, events, userAgent } = options
   const exchange = createExchange({ ...options, bodyLimits: () => options.rules().limits })
@@ -103,7 +98,7 @@ export const createHandler = (options: HandlerOptions) => {
     if (flaw) return reject(res, flaw)
     const method = req.method ?? ''
     const headers = readHeaders(req.headers)
-    const bearer = headers.ok && headers.accessToken ? bearerOn(req.socket, headers.accessToken) : undefined
+    const bearer = headers.ok && headers.accessToken ? credentials.identify(headers.accessToken) : undefined
     if (bearer) call.credential = bearer.id.slice(0, 8)
     const recognition = recognise(rules.catalogue, method, req.url ?? '')
     if (recognition.kind === 'unsafe') return reject(res, unsafe(recognition.why))
@@ -152,11 +147,6 @@ export const createHandler = (options: HandlerOptions) => {
     }
     if (!credential) return reject(res, MISSING_TOKEN)
     return swapper.serve(req, res, plan, { origin, credential })
-  }
-
-  const bearerOn = (socket: Shown, token: string): Bearer => {
-    if (socket[BEARER]?.token !== token) socket[BEARER] = credentials.identify(token)
-    return socket[BEARER]
   }
 
   const beyond = (limits: CallLimits, { url = '', rawHeaders }: IncomingMessage): OwnError | undefined => {

@@ -1,5 +1,6 @@
 /** Whose authority a call has at Amazon: a caller's own access token, or that of a managed seller. Named by a keyed hash, never by itself. */
 import { hash, randomBytes, randomUUID } from 'node:crypto'
+import { createExpiringMap } from '../expiring-map.ts'
 
 export type Credential = {
   /** SHA-256 of key and token (or of a number drawn for the seller), hex: safe as a map key, worthless outside this process. */
@@ -41,11 +42,30 @@ export const identityOf = (credential: Credential): string =>
 export const renewable = (credential: Credential, token: string): boolean =>
   'managed' in credential && credential.managed.rejected(token)
 
+/** A caller's own access token. */
+export type Bearer = Extract<Credential, { token: string }>
+
+// Tokens whose hash is not computed for every call: of as many sellers, and no longer than Amazon's (LWA's have up to 2048 characters).
+const MOST_KNOWN = 1000
+const MOST_TOKEN = 4096
+
 // Not createHmac: that is twenty times slower, on every call, and guards against a forger of names, who has nothing to gain here.
-export const createCredentials = (key: string = randomBytes(32).toString('hex')) => {
+/** `knownForMs`: a token is in memory for no longer than that because its hash is. */
+export const createCredentials = (key: string = randomBytes(32).toString('hex'), knownForMs = 60_000) => {
   const idOf = (text: string): string => hash('sha256', key + text, 'hex')
+  const known = createExpiringMap<Bearer>({ maxEntries: MOST_KNOWN, now: () => performance.now() })
+  const learn = (bearer: Bearer): void => {
+    if (known.size() === 0) setTimeout(known.clear, knownForMs).unref()
+    known.set(bearer.token, bearer)
+  }
   return {
-    identify: (token: string): Credential & { readonly token: string } => ({ id: idOf(token), token }),
+    identify: (token: string): Bearer => {
+      const seen = known.get(token)
+      if (seen) return seen
+      const bearer = { id: idOf(token), token }
+      if (token.length <= MOST_TOKEN) learn(bearer)
+      return bearer
+    },
     /** Whatever its tokens and secrets. One that is managed anew, be it by the same name, may be another selling partner's. */
     manage: (managed: AccessTokens): Credential => ({ id: idOf(randomUUID()), managed }),
   }

@@ -101,7 +101,7 @@ const usualPlan = (policy: Policy, situation: Situation, operation: Operation): 
   const { target } = situation.recognition
   const plan = swap(policy, situation, resourceFor(policy, operation, target, situation.steering), operation)
   usualPlans.set(policy, plans.set(operation, plan))
-  keyEnds.set(plan.need, keyEndOf(plan.need))
+  keyEnds.set(plan.need, JSON.stringify(partsOf(plan.need)).slice(1))
   return plan
 }
 // Of needs that last. By the need itself: one that was made from it, with less or more in it, has another.
@@ -150,14 +150,17 @@ const swap = (
  * Everything a token depends on, in one unambiguous string: endpoint, credential (its keyed hash), target application, and
  * method, path and data elements of the resources (in any order).
  */
-export const keyOf = (origin: string, credentialId: string, need: Need): string =>
-  `${JSON.stringify([origin, credentialId]).slice(0, -1)},${keyEnds.get(need) ?? keyEndOf(need)}`
+export const keyOf = (origin: string, credentialId: string, need: Need): string => {
+  const end = keyEnds.get(need)
+  if (end === undefined) return JSON.stringify([origin, credentialId, ...partsOf(need)])
+  return `${JSON.stringify([origin, credentialId]).slice(0, -1)},${end}`
+}
 
-const keyEndOf = ({ targetApplication, resources }: Need): string => {
+const partsOf = ({ targetApplication, resources }: Need): readonly unknown[] => {
   const texts = resources.map(({ method, path, dataElements }) => [method, path, elementsText(dataElements)])
   const [only = []] = texts
   const end = texts.length === 1 ? only : [texts.map((text) => JSON.stringify(text)).sort()]
-  return JSON.stringify([targetApplication ?? null, ...end]).slice(1)
+  return [targetApplication ?? null, ...end]
 }
 
 /** What a key was made from: the resources, less their data elements. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import fc from 'fast-check'
 import { createCredentials } from '../../src/rdt/credential.ts'
 import {
@@ -255,6 +256,19 @@ test('property: the order of elements does not change the key', () => {
   fc.assert(
     fc.property(needs, (parts) => assert.equal(key(parts), key({ ...parts, elements: parts.elements?.toReversed() }))),
   )
+})
+
+test('a token that is shown again is not hashed again, but is kept no longer than it must, nor if Amazon has none so long', async () => {
+  const { identify } = createCredentials('key', 50)
+  const [first, second] = [identify('Atza|one'), identify('Atza|two')]
+  assert.notEqual(first.id, second.id)
+  assert.equal(identify('Atza|one'), first)
+  assert.equal(identify('Atza|two'), second)
+  await delay(100)
+  assert.notEqual(identify('Atza|one'), first)
+  assert.deepEqual(identify('Atza|one'), first)
+  const long = `Atza|${'x'.repeat(5000)}`
+  assert.notEqual(identify(long), identify(long))
 })
 
 test('a credential is named by a keyed hash: stable in a process, another in the next, and never the token', () => {
