@@ -23,6 +23,9 @@ export type ExchangeOptions = {
 /** Most bytes of bodies that are kept: of one, and of all at once. */
 export type BodyLimits = { readonly bodyBytes: number; readonly keptBytes: number }
 
+type Received = { readonly body: Buffer | undefined }
+const NO_BODY: Received = { body: undefined }
+
 const VERDICT = 'x-rdt-verdict'
 
 // On the response itself: V8's scavenger takes what a WeakMap holds for alive, and with it all that a call ever touched.
@@ -110,11 +113,10 @@ export const createExchange = ({ upstream, events, bodyLimits, now }: ExchangeOp
   }
 
   /** Keeps the body of a call that may wait or be sent again; undefined where the call has come to its end. */
-  const receive = async (
-    req: IncomingMessage,
-    res: ServerResponse,
-  ): Promise<{ readonly body: Buffer | undefined } | undefined> => {
-    if (!hasBody(req)) return { body: undefined }
+  const receive = (req: IncomingMessage, res: ServerResponse): Received | Promise<Received | undefined> =>
+    hasBody(req) ? receiveBody(req, res) : NO_BODY
+
+  const receiveBody = async (req: IncomingMessage, res: ServerResponse): Promise<Received | undefined> => {
     const arrivedAt = now()
     const limits = bodyLimits()
     const hasRoom = (bytes: number) => !res.destroyed && keep(res, bytes) <= limits.keptBytes

@@ -9,7 +9,6 @@ import type { Seller } from '../rdt/minter.ts'
 import type { Need, Swap } from '../rdt/need.ts'
 import { isNoRestrictedDocument } from '../rdt/refusal.ts'
 import type { Documents } from '../reports/documents.ts'
-import { hasBody } from './body.ts'
 import type { Exchange } from './exchange.ts'
 import { ACCESS_TOKEN } from './headers.ts'
 import { isNoAccess, mintError } from './own-errors.ts'
@@ -40,7 +39,7 @@ export const createSwapper = ({ exchange, broker, documents, now }: SwapperOptio
 
   const serve = async (req: IncomingMessage, res: ServerResponse, plan: Swap, seller: Seller): Promise<void> => {
     callOf(res).asked = plan.need.resources
-    const received = hasBody(req) ? await receive(req, res) : NO_BODY
+    const received = await receive(req, res)
     if (!received) return
     const whenGone = (listener: () => void) => void res.once('close', listener)
     const { need, dropRefusedElements } = plan
@@ -119,8 +118,6 @@ export const createSwapper = ({ exchange, broker, documents, now }: SwapperOptio
 
   return { serve }
 }
-
-const NO_BODY = { body: undefined }
 
 const pathOf = ({ need }: Swap): string => need.resources[0]?.path ?? ''
 
