@@ -1,24 +1,26 @@
 /** What a cached call costs with 1, 1,000 and 100,000 RDTs in the cache, and what an RDT takes of memory. */
 import { type Cached, RDT_BYTES, startCached } from './cached.ts'
 import { startUpstream } from './contenders.ts'
-import { INSPECTABLE, liveBytes } from './inspector.ts'
-import { closedLoop } from './load.ts'
-import { spent } from './processes.ts'
+import { liveBytes } from './inspector.ts'
+import { closedLoop, openLanes } from './load.ts'
+import { pinned, type Running, spent } from './processes.ts'
 import { figure, type Section, type Size, tableOf } from './report.ts'
 import { backAndForth } from './rounds.ts'
 import { medianOf, spreadText } from './stats.ts'
 
 type Sizes = {
-  /** RDTs in the cache; the first is what the others are compared with. Twice the same shows what the machine adds by itself. */
+  /** RDTs in the cache. The first comes more than once: their mean is what all are compared with, their difference what luck adds. */
   readonly tokens: readonly number[]
+  /** RDTs that each has minted before. */
+  readonly before: number
   readonly starts: number
   readonly rounds: number
   readonly warmUp: number
   readonly count: number
 }
 const SIZES: Readonly<Record<Size, Sizes>> = {
-  full: { tokens: [1, 1, 1000, 100_000], starts: 3, rounds: 20, warmUp: 20_000, count: 2000 },
-  miniature: { tokens: [1, 20], starts: 1, rounds: 1, warmUp: 10, count: 20 },
+  full: { tokens: [1, 1, 1000, 100_000], before: 1000, starts: 3, rounds: 300, warmUp: 40_000, count: 200 },
+  miniature: { tokens: [1, 1, 20], before: 5, starts: 1, rounds: 2, warmUp: 10, count: 20 },
 }
 const AIM = 1.05
 const CONNECTIONS = 16
@@ -32,26 +34,39 @@ type Row = {
   readonly rss: number
 }
 
-const send = ({ port, requests }: Cached, count: number): Promise<unknown> =>
-  closedLoop({ port, requests, count, connections: CONNECTIONS, expected: '\r\nx-rdt-verdict: hit\r\n' })
+const loadOf = ({ port, requests }: Cached) => ({
+  port,
+  requests,
+  connections: CONNECTIONS,
+  expected: '\r\nx-rdt-verdict: hit\r\n',
+})
 
-const costOf = async (cached: Cached, count: number): Promise<number> => {
-  const before = cached.processorTime()
-  await send(cached, count)
-  return spent(before, cached.processorTime()).total / count
-}
-
-/** Short rounds in turn: what disturbs the machine disturbs all of them. */
+/**
+ * Rounds of a few hundredths of a second in turn, on connections that stay open: a machine that drifts by a tenth within a second is
+ * the same for all of one round.
+ */
 const alternate = async (all: readonly Cached[], { rounds, count }: Sizes): Promise<readonly (readonly number[])[]> => {
   const costs = all.map((): number[] => [])
-  for (const [i, cached] of backAndForth([...all.entries()], rounds)) costs[i]?.push(await costOf(cached, count))
+  const lanes = await Promise.all(all.map((cached) => openLanes(loadOf(cached))))
+  for (const [i, { processorTime }] of backAndForth([...all.entries()], rounds)) {
+    const before = processorTime()
+    await lanes[i]?.send(count)
+    costs[i]?.push(spent(before, processorTime()).total / count)
+  }
+  for (const { close } of lanes) close()
   return costs
 }
 
-const rowsFor = async (upstreamPort: number, sizes: Sizes, started: Cached[]): Promise<readonly Row[]> => {
-  for (const tokens of sizes.tokens) started.push(await startCached(upstreamPort, tokens, 1, INSPECTABLE))
-  for (const cached of started) await send(cached, sizes.warmUp)
+const rowsFor = async (upstream: Running, sizes: Sizes, started: Cached[]): Promise<readonly Row[]> => {
+  for (const tokens of sizes.tokens) started.push(await startCached(upstream.port, tokens, { before: sizes.before }))
+  pinned(
+    started.map(({ pid }) => pid),
+    'the first',
+  )
+  const release = pinned([process.pid, upstream.pid], 'the others')
+  for (const cached of started) await closedLoop({ ...loadOf(cached), count: sizes.warmUp })
   const costs = await alternate(started, sizes)
+  release()
   const rows: Row[] = []
   for (const [i, cached] of started.entries()) {
     const { rss } = cached.memory()
@@ -62,17 +77,17 @@ const rowsFor = async (upstreamPort: number, sizes: Sizes, started: Cached[]): P
 
 /** Live bytes where up to fifty orders share an RDT. */
 const sharedBytes = async (upstreamPort: number, { tokens, warmUp }: Sizes, started: Cached[]): Promise<number> => {
-  const cached = await startCached(upstreamPort, Math.max(...tokens), SHARED, INSPECTABLE)
+  const cached = await startCached(upstreamPort, Math.max(...tokens), { perMint: SHARED })
   started.push(cached)
-  await send(cached, warmUp)
+  await closedLoop({ ...loadOf(cached), count: warmUp })
   return liveBytes(cached)
 }
 
 /** All anew each time: of two alike one may cost a tenth more for as long as it runs. */
-const rowsOfAll = async (upstreamPort: number, sizes: Sizes, started: Cached[]): Promise<readonly Row[]> => {
+const rowsOfAll = async (upstream: Running, sizes: Sizes, started: Cached[]): Promise<readonly Row[]> => {
   const all: (readonly Row[])[] = []
   for (let start = 0; start < sizes.starts; start += 1) {
-    all.push(await rowsFor(upstreamPort, sizes, started))
+    all.push(await rowsFor(upstream, sizes, started))
     await Promise.all(started.splice(0).map(({ stop }) => stop()))
   }
   const [rows = []] = all
@@ -83,23 +98,27 @@ const measure = async (sizes: Sizes): Promise<{ rows: readonly Row[]; shared: nu
   const upstream = await startUpstream('1500', String(RDT_BYTES))
   const started: Cached[] = []
   try {
-    const rows = await rowsOfAll(upstream.port, sizes, started)
+    const rows = await rowsOfAll(upstream, sizes, started)
     return { rows, shared: await sharedBytes(upstream.port, sizes, started) }
   } finally {
     await Promise.all([...started, upstream].map(({ stop }) => stop()))
   }
 }
 
-const ratiosTo = (first: Row, { processor }: Row): readonly number[] =>
-  processor.map((value, round) => value / (first.processor[round] ?? Number.NaN))
+/** Each row's ratios, round by round, to the mean of those that are as small as the first. */
+const ratiosOf = (rows: readonly Row[]): ReadonlyMap<Row, readonly number[]> => {
+  const small = rows.filter(({ tokens }) => tokens === rows[0]?.tokens)
+  const reference = (round: number) =>
+    small.reduce((sum, { processor }) => sum + (processor[round] ?? Number.NaN), 0) / small.length
+  return new Map(rows.map((row) => [row, row.processor.map((value, round) => value / reference(round))]))
+}
 const mib = (bytes: number): string => figure(bytes / 2 ** 20)
 
-const tableFor = (rows: readonly Row[], first: Row): string => {
-  const cells = rows.map((row) => {
-    const ratio = row === first ? '1' : spreadText(ratiosTo(first, row), 3)
-    return [row.tokens.toLocaleString('en-US'), figure(medianOf(row.processor)), ratio, mib(row.live), mib(row.rss)]
+const tableFor = (ratios: ReadonlyMap<Row, readonly number[]>): string => {
+  const cells = [...ratios].map(([{ tokens, processor, live, rss }, values]) => {
+    return [tokens.toLocaleString('en-US'), figure(medianOf(processor)), spreadText(values, 3), mib(live), mib(rss)]
   })
-  const columns = ['cached RDTs', 'µs a call', '÷ first', 'live heap, MiB', 'resident, MiB']
+  const columns = ['cached RDTs', 'µs a call', '÷ those with 1', 'live heap, MiB', 'resident, MiB']
   return tableOf(
     columns.map((name) => ({ name })),
     cells,
@@ -113,16 +132,20 @@ export const growth = {
     const { rows, shared } = await measure(sizes)
     const [first, last] = [rows[0], rows.at(-1)]
     if (!first || !last) throw new Error('nothing was measured')
-    const worst = Math.max(...rows.map((row) => medianOf(ratiosTo(first, row))))
+    const ratios = ratiosOf(rows)
+    const worst = Math.max(...[...ratios.values()].map(medianOf))
     const perToken = (live: number) => Math.round((live - first.live) / (last.tokens - 1)).toLocaleString('en-US')
     return {
       title: 'Growth',
       markdown: [
-        `Sidecars with so many RDTs of ${RDT_BYTES} bytes in the cache, one a resource (specific scope, no shared mints, 100 sellers), beside each other.
-The calls go through all of them in scattered order, ${CONNECTIONS} connections, closed loop, log and audit off; ${sizes.starts} times all are started anew, each time ${sizes.rounds} rounds of ${figure(sizes.count)} calls to each in turn.
-Processor time of the sidecar's process; the ratio is taken within a round, median and quartiles. Live heap is what is left
+        `Sidecars with so many RDTs of ${RDT_BYTES} bytes in the cache, one a resource (specific scope, no shared mints, 100 sellers), and no room for more, beside each other.
+Each has minted ${figure(sizes.before)} others before.
+The calls go through all of them in scattered order, ${CONNECTIONS} connections, closed loop, log and audit off; ${sizes.starts} times all are started anew and warmed up with
+${figure(sizes.warmUp)} calls each; each time ${sizes.rounds} rounds of ${sizes.count} calls to each in turn, the sidecars on one processor, load and upstream on the others.
+Processor time of the sidecar's process; the ratio is to the mean of those with one RDT in the same round, median and quartiles of ${sizes.starts * sizes.rounds}. Two that are alike differ
+by some hundredths for as long as they run: that is what V8 made of each. Live heap is what is left
 after a full collection; of what is resident, much is garbage that Node has had no reason to collect: its heap is bounded by the machine here, by the limit on memory in a container.`,
-        tableFor(rows, first),
+        tableFor(ratios),
         `Aim: the same processor time a call within 5 %: ${worst <= AIM ? 'met' : '**not met**'}.`,
         `Live heap per cached RDT: ${perToken(last.live)} bytes, the RDT's own ${RDT_BYTES} among them; ${perToken(shared)} bytes per resource where ${SHARED} of them share an RDT.`,
       ].join('\n\n'),

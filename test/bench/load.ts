@@ -3,6 +3,7 @@
  * that it costs a fraction of any proxy: autocannon parses every answer with an HTTP parser in JavaScript, and would take from
  * two processors what is to be measured; nor has it a fixed schedule (open-loop.ts).
  */
+import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { answerReader } from './answers.ts'
 import { quantile } from './stats.ts'
@@ -24,44 +25,85 @@ export type Outcome = {
   readonly p99: number
 }
 
-/** Resolves when all are answered; rejects at the first answer that is not a whole 200. */
-export const closedLoop = async (load: Load): Promise<Outcome> => {
-  const { count, connections } = load
-  const latencies = new Float64Array(count)
-  let sent = 0
-  let answered = 0
-  const began = performance.now()
-  const lane = (): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const socket = connect({ port: load.port, host: '127.0.0.1', noDelay: true })
-      let sentAt = 0
-      const next = (): void => {
-        if (sent >= count) return void socket.destroy()
-        sentAt = performance.now()
-        socket.write(load.requests[sent++ % load.requests.length] ?? '')
-      }
-      const read = answerReader(() => {
-        latencies[answered++] = (performance.now() - sentAt) * 1000
-        next()
-      }, load.expected)
-      serveLane(socket, read, next, reject)
-      socket.on('close', resolve)
-    })
-  await Promise.all(Array.from({ length: Math.min(connections, count) }, lane))
-  const seconds = (performance.now() - began) / 1000
-  if (answered !== count) throw new Error(`${answered} of ${count} were answered`)
-  latencies.sort()
-  return { count, perSecond: count / seconds, p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) }
+/** Connections that stay open. */
+export type Lanes = {
+  /** Goes on with the requests where the send before stopped. Rejects at the first answer that is not a whole 200. */
+  readonly send: (count: number) => Promise<Outcome>
+  readonly close: () => void
 }
 
-const serveLane = (
-  socket: Socket,
-  read: (chunk: Buffer) => void,
-  next: () => void,
-  fail: (error: unknown) => void,
-): void => {
-  socket.on('connect', next)
+/** Resolves when all are answered. */
+export const closedLoop = async ({ count, ...load }: Load): Promise<Outcome> => {
+  const lanes = await openLanes({ ...load, connections: Math.min(load.connections, count) })
+  try {
+    return await lanes.send(count)
+  } finally {
+    lanes.close()
+  }
+}
+
+/** What one send has in hand. `idle`: connections that found nothing left to do. */
+type Round = {
+  toSend: number
+  answered: number
+  idle: number
+  readonly latencies: Float64Array
+  readonly done: () => void
+  readonly fail: (error: unknown) => void
+}
+
+export const openLanes = async ({ port, requests, connections, expected }: Omit<Load, 'count'>): Promise<Lanes> => {
+  const sockets = await Promise.all(Array.from({ length: connections }, () => connected(port)))
+  let next = 0 // of the requests
+  let round: Round | undefined
+  const fail = (error: unknown) => round?.fail(error)
+  const starters = sockets.map((socket) => {
+    let sentAt = 0
+    const start = (): void => {
+      if (!round) return
+      if (round.toSend === 0) {
+        round.idle += 1
+        if (round.idle === connections) round.done()
+        return
+      }
+      round.toSend -= 1
+      sentAt = performance.now()
+      socket.write(requests[next++ % requests.length] ?? '')
+    }
+    const read = answerReader(() => {
+      if (round) round.latencies[round.answered++] = (performance.now() - sentAt) * 1000
+      start()
+    }, expected)
+    serveLane(socket, read, fail)
+    return start
+  })
+  const send = async (count: number): Promise<Outcome> => {
+    const latencies = new Float64Array(count)
+    const began = performance.now()
+    try {
+      await new Promise<void>((done, fail) => {
+        round = { toSend: count, answered: 0, idle: 0, latencies, done, fail }
+        for (const start of starters) start()
+      })
+    } finally {
+      round = undefined
+    }
+    const seconds = (performance.now() - began) / 1000
+    latencies.sort()
+    return { count, perSecond: count / seconds, p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) }
+  }
+  return { send, close: () => sockets.forEach((socket) => void socket.destroy()) }
+}
+
+const connected = async (port: number): Promise<Socket> => {
+  const socket = connect({ port, host: '127.0.0.1', noDelay: true })
+  await once(socket, 'connect')
+  return socket
+}
+
+const serveLane = (socket: Socket, read: (chunk: Buffer) => void, fail: (error: unknown) => void): void => {
   socket.on('error', fail)
+  socket.on('close', () => fail(new Error('the connection was closed')))
   socket.setTimeout(20_000, () => socket.destroy(new Error('no answer within 20 s')))
   socket.on('data', (chunk) => {
     try {

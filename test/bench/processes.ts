@@ -29,6 +29,8 @@ export type ProcessorTime = {
 export type Memory = { readonly rss: number; readonly pss: number }
 export type Running = {
   readonly pid: number
+  /** Its own, and those of its children. */
+  readonly pids: () => readonly number[]
   readonly port: number
   /** What it printed so far, both streams; they go to a file. */
   readonly output: () => string
@@ -67,9 +69,10 @@ export const startProgram = async (program: Program): Promise<Running> => {
     await once(child, 'spawn')
     const { pid = 0 } = child
     const port = await listening(child, program, printed)
-    const processorTime = () => familyOf(pid).map(processorTimeOf).reduce(plus)
-    const memory = () => familyOf(pid).map(memoryOf).reduce(plus)
-    return { pid, port, output: printed, processorTime, memory, stop }
+    const pids = () => familyOf(pid)
+    const processorTime = () => pids().map(processorTimeOf).reduce(plus)
+    const memory = () => pids().map(memoryOf).reduce(plus)
+    return { pid, pids, port, output: printed, processorTime, memory, stop }
   } catch (error) {
     const said = printed()
     await stop()

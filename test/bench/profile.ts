@@ -9,8 +9,14 @@ import { BARE, CONTENDERS, type Contender, startUpstream } from './contenders.ts
 import { closedLoop } from './load.ts'
 import { type ProcessorTime, pinned, type Running, spent } from './processes.ts'
 import { figure, type Section, type Size, tableOf } from './report.ts'
-import { loadOf, SIZES, type Sizes } from './side-by-side.ts'
+import { loadOf } from './side-by-side.ts'
 import { medianOf } from './stats.ts'
+
+type Sizes = { readonly rounds: number; readonly warmUp: number; readonly count: number }
+const SIZES: Readonly<Record<Size, Sizes>> = {
+  full: { rounds: 12, warmUp: 20_000, count: 2000 },
+  miniature: { rounds: 2, warmUp: 20, count: 60 },
+}
 
 /** Microseconds a request. */
 type Costs = { readonly time: ProcessorTime; readonly shares: ReadonlyMap<string, number> | undefined }
@@ -42,7 +48,7 @@ const usual = async (running: Running, contender: Contender, { rounds, count }: 
 const costsOf = async (contender: Contender, upstreamPort: number, sizes: Sizes, folder: string): Promise<Costs> => {
   const file = path.join(folder, contender.name.replaceAll(/\W+/g, '-'))
   const running = await contender.start(upstreamPort, ['--import', SAMPLER], { BENCH_PROFILE: file })
-  pinned([running.pid], 'the first')
+  pinned(running.pids(), 'the first')
   try {
     await closedLoop({ ...loadOf({ contender, running }), count: sizes.warmUp })
     const time = await usual(running, contender, sizes)

@@ -1,15 +1,15 @@
 /** Every contender in every round, in another order each time; what counts is the ratio within a round, for the machine drifts. */
 import { BARE, CONTENDERS, type Contender, OPEN, RESTRICTED, startUpstream } from './contenders.ts'
-import { closedLoop, type Outcome } from './load.ts'
-import { type Running, spent } from './processes.ts'
+import { closedLoop, type Lanes, type Outcome, openLanes } from './load.ts'
+import { pinned, type Running, spent } from './processes.ts'
 import { figure, type Section, type Size, tableOf } from './report.ts'
 import { medianOf, spreadText } from './stats.ts'
 
 /**
- * Processes are started anew `starts` times; `warmUp` and `count` are requests. V8 compiles until some 20,000 have come. Rounds are
- * short, so that a machine that drifts is the same for all of one.
+ * Processes are started anew `starts` times; `warmUp` and `count` are requests. V8 compiles until some 20,000 have come. A round is
+ * short, some tenths of a second for all, so that a machine that drifts is the same for all of one.
  */
-export type Sizes = {
+type Sizes = {
   readonly starts: number
   readonly rounds: number
   readonly warmUp: number
@@ -19,8 +19,8 @@ export type Sizes = {
 export type Sample = Outcome & { readonly processor: number }
 export type Row = { readonly contender: Pick<Contender, 'name'>; readonly samples: readonly Sample[] }
 
-export const SIZES: Readonly<Record<Size, Sizes>> = {
-  full: { starts: 3, rounds: 12, warmUp: 20_000, count: 2000 },
+const SIZES: Readonly<Record<Size, Sizes>> = {
+  full: { starts: 3, rounds: 150, warmUp: 20_000, count: 200 },
   miniature: { starts: 1, rounds: 2, warmUp: 20, count: 60 },
 }
 const CONNECTIONS = 16
@@ -31,6 +31,8 @@ const TARGETS: readonly (readonly [contender: string, atMost: number])[] = [
 ]
 
 type Entrant = { readonly contender: Contender; readonly running: Running }
+/** Its connections stay open from round to round. */
+type Racer = Entrant & { readonly lanes: Lanes }
 
 export const loadOf = ({ contender: { requests }, running: { port } }: Entrant) => ({
   port,
@@ -38,10 +40,14 @@ export const loadOf = ({ contender: { requests }, running: { port } }: Entrant) 
   connections: CONNECTIONS,
 })
 
-const measure = async (entrant: Entrant, { count }: Sizes): Promise<Sample> => {
-  const { contender, running } = entrant
+const racerOf = async (entrant: Entrant): Promise<Racer> => {
+  const { expected } = entrant.contender
+  return { ...entrant, lanes: await openLanes({ ...loadOf(entrant), expected }) }
+}
+
+const measure = async ({ running, lanes }: Racer, { count }: Sizes): Promise<Sample> => {
   const before = running.processorTime()
-  const outcome = await closedLoop({ ...loadOf(entrant), count, expected: contender.expected })
+  const outcome = await lanes.send(count)
   return { ...outcome, processor: spent(before, running.processorTime()).total / count }
 }
 
@@ -54,22 +60,28 @@ const rotated = <T>(list: readonly T[], round: number): readonly T[] => {
 /** One start: all are warm before the first is measured. Resolves to a sample of each contender for each round. */
 const compareOnce = async (
   contenders: readonly Contender[],
-  upstreamPort: number,
+  upstream: Running,
   sizes: Sizes,
   firstRound: number,
 ): Promise<ReadonlyMap<Contender, readonly Sample[]>> => {
   const entrants: Entrant[] = []
+  let release = () => {}
   const samples = new Map(contenders.map((contender) => [contender, [] as Sample[]]))
   try {
-    for (const contender of contenders) {
-      const entrant = { contender, running: await contender.start(upstreamPort) }
-      entrants.push(entrant)
-      await closedLoop({ ...loadOf(entrant), count: sizes.warmUp })
-    }
+    for (const contender of contenders) entrants.push({ contender, running: await contender.start(upstream.port) })
+    pinned(
+      entrants.flatMap(({ running }) => running.pids()),
+      'the first',
+    )
+    release = pinned([process.pid, upstream.pid], 'the others')
+    for (const entrant of entrants) await closedLoop({ ...loadOf(entrant), count: sizes.warmUp })
+    const racers = await Promise.all(entrants.map(racerOf))
     for (let round = 0; round < sizes.rounds; round += 1)
-      for (const entrant of rotated(entrants, firstRound + round))
-        samples.get(entrant.contender)?.push(await measure(entrant, sizes))
+      for (const racer of rotated(racers, firstRound + round))
+        samples.get(racer.contender)?.push(await measure(racer, sizes))
+    for (const { lanes } of racers) lanes.close()
   } finally {
+    release()
     await Promise.all(entrants.map(({ running }) => running.stop()))
   }
   return samples
@@ -80,7 +92,7 @@ const compare = async (contenders: readonly Contender[], sizes: Sizes): Promise<
   const all: ReadonlyMap<Contender, readonly Sample[]>[] = []
   try {
     for (let start = 0; start < sizes.starts; start += 1)
-      all.push(await compareOnce(contenders, upstream.port, sizes, start * sizes.rounds))
+      all.push(await compareOnce(contenders, upstream, sizes, start * sizes.rounds))
   } finally {
     await upstream.stop()
   }
@@ -136,9 +148,9 @@ export const targetsTable = (rows: readonly Row[]): string => {
 
 const introduction = ({ starts, rounds, warmUp, count }: Sizes): string =>
   `GETs of 1,000 orders (of catalogue items where the call is not restricted) and the same 1.5 kB answer through each proxy, ${CONNECTIONS} connections, closed loop,
-all on this one machine.
+all on this one machine, the proxies on one processor, load and upstream on the others.
 ${starts} times all are started anew and warmed up with ${warmUp} requests each; each time ${rounds} rounds in which every one of them serves ${count} requests,
-in another order. Processor time is that of the proxy's own process, all its threads, user and kernel. A ratio is one round's; the table gives the
+in another order, on connections that stay open. Processor time is that of the proxy's own process, all its threads, user and kernel. A ratio is one round's; the table gives the
 median of ${starts * rounds} (and where the middle half of them lies), and medians of the rest.
 The sidecar runs as built, with its default configuration; its log and audit lines (two a restricted call, one any other) go to a file.
 The Node proxies run with NODE_ENV=production. express + http-proxy-middleware does nothing but \`app.use(createProxyMiddleware({ target, changeOrigin: true }))\`.
