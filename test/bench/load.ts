@@ -27,7 +27,7 @@ export type Outcome = {
 
 /** Connections that stay open. */
 export type Lanes = {
-  /** Goes on with the requests where the send before stopped. Rejects at the first answer that is not a whole 200. */
+  /** Goes on with the requests where the send before stopped. Rejects at the first answer that is not a whole 200, and where a connection was closed. */
   readonly send: (count: number) => Promise<Outcome>
   readonly close: () => void
 }
@@ -56,7 +56,11 @@ export const openLanes = async ({ port, requests, connections, expected }: Omit<
   const sockets = await Promise.all(Array.from({ length: connections }, () => connected(port)))
   let next = 0 // of the requests
   let round: Round | undefined
-  const fail = (error: unknown) => round?.fail(error)
+  let broken: unknown // by what, also between two sends
+  const fail = (error: unknown) => {
+    broken ??= error
+    round?.fail(error)
+  }
   const starters = sockets.map((socket) => {
     let sentAt = 0
     const start = (): void => {
@@ -78,6 +82,7 @@ export const openLanes = async ({ port, requests, connections, expected }: Omit<
     return start
   })
   const send = async (count: number): Promise<Outcome> => {
+    if (broken) throw broken
     const latencies = new Float64Array(count)
     const began = performance.now()
     try {
