@@ -26,7 +26,7 @@ const REMOVALS: Readonly<Record<string, Removal>> = { evict: 'capacity', expire:
 export const createExpiringMap = <V extends object>(options: ExpiringMapOptions): ExpiringMap<V> => {
   const { maxEntries, now, onRemoval } = options
   const entries = new LRUCache<string, V>({
-    // Not as `max`: for that it takes the memory of all entries at once, and with it a twentieth of the time to start.
+    // Not as `max`: for that it takes the memory of all entries at once, and with it a tenth of the time to start.
     maxSize: maxEntries,
     sizeCalculation: () => 1,
     perf: { now },

@@ -3,9 +3,10 @@ import { type Cached, RDT_BYTES, startCached } from './cached.ts'
 import { startUpstream } from './contenders.ts'
 import { liveBytes } from './inspector.ts'
 import { closedLoop, openLanes } from './load.ts'
-import { pinned, type Running, spent } from './processes.ts'
+import { keptApart, type Running } from './processes.ts'
 import { figure, type Section, type Size, tableOf } from './report.ts'
 import { backAndForth } from './rounds.ts'
+import { measureRound } from './side-by-side.ts'
 import { medianOf, spreadText } from './stats.ts'
 
 type Sizes = {
@@ -45,25 +46,18 @@ const loadOf = ({ port, requests }: Cached) => ({
  * Rounds of a few hundredths of a second in turn, on connections that stay open: a machine that drifts by a tenth within a second is
  * the same for all of one round.
  */
-const alternate = async (all: readonly Cached[], { rounds, count }: Sizes): Promise<readonly (readonly number[])[]> => {
+const alternate = async (all: readonly Cached[], sizes: Sizes): Promise<readonly (readonly number[])[]> => {
   const costs = all.map((): number[] => [])
-  const lanes = await Promise.all(all.map((cached) => openLanes(loadOf(cached))))
-  for (const [i, { processorTime }] of backAndForth([...all.entries()], rounds)) {
-    const before = processorTime()
-    await lanes[i]?.send(count)
-    costs[i]?.push(spent(before, processorTime()).total / count)
-  }
-  for (const { close } of lanes) close()
+  const racers = await Promise.all(all.map(async (running) => ({ running, lanes: await openLanes(loadOf(running)) })))
+  for (const [i, racer] of backAndForth([...racers.entries()], sizes.rounds))
+    costs[i]?.push((await measureRound(racer, sizes)).processor)
+  for (const { lanes } of racers) lanes.close()
   return costs
 }
 
 const rowsFor = async (upstream: Running, sizes: Sizes, started: Cached[]): Promise<readonly Row[]> => {
   for (const tokens of sizes.tokens) started.push(await startCached(upstream.port, tokens, { before: sizes.before }))
-  pinned(
-    started.map(({ pid }) => pid),
-    'the first',
-  )
-  const release = pinned([process.pid, upstream.pid], 'the others')
+  const release = keptApart(started, upstream)
   for (const cached of started) await closedLoop({ ...loadOf(cached), count: sizes.warmUp })
   const costs = await alternate(started, sizes)
   release()

@@ -186,3 +186,12 @@ export const pinned = (pids: readonly number[], where: 'the first' | 'the others
   set(where === 'the first' ? '0' : `1-${last}`)
   return () => set(`0-${last}`)
 }
+
+/** Proxies on the first processor, load and upstream on the others. Returns what gives these all processors again. */
+export const keptApart = (proxies: readonly Running[], upstream: Running): (() => void) => {
+  pinned(
+    proxies.flatMap(({ pids }) => pids()),
+    'the first',
+  )
+  return pinned([process.pid, upstream.pid], 'the others')
+}

@@ -1,7 +1,7 @@
 /** Every contender in every round, in another order each time; what counts is the ratio within a round, for the machine drifts. */
 import { BARE, CONTENDERS, type Contender, OPEN, RESTRICTED, startUpstream } from './contenders.ts'
 import { closedLoop, type Lanes, type Outcome, openLanes } from './load.ts'
-import { pinned, type Running, spent } from './processes.ts'
+import { keptApart, type Running, spent } from './processes.ts'
 import { figure, type Section, type Size, tableOf } from './report.ts'
 import { medianOf, spreadText } from './stats.ts'
 
@@ -45,7 +45,11 @@ const racerOf = async (entrant: Entrant): Promise<Racer> => {
   return { ...entrant, lanes: await openLanes({ ...loadOf(entrant), expected }) }
 }
 
-const measure = async ({ running, lanes }: Racer, { count }: Sizes): Promise<Sample> => {
+/** One round of one. */
+export const measureRound = async (
+  { running, lanes }: Pick<Racer, 'running' | 'lanes'>,
+  { count }: { readonly count: number },
+): Promise<Sample> => {
   const before = running.processorTime()
   const outcome = await lanes.send(count)
   return { ...outcome, processor: spent(before, running.processorTime()).total / count }
@@ -69,16 +73,15 @@ const compareOnce = async (
   const samples = new Map(contenders.map((contender) => [contender, [] as Sample[]]))
   try {
     for (const contender of contenders) entrants.push({ contender, running: await contender.start(upstream.port) })
-    pinned(
-      entrants.flatMap(({ running }) => running.pids()),
-      'the first',
+    release = keptApart(
+      entrants.map(({ running }) => running),
+      upstream,
     )
-    release = pinned([process.pid, upstream.pid], 'the others')
     for (const entrant of entrants) await closedLoop({ ...loadOf(entrant), count: sizes.warmUp })
     const racers = await Promise.all(entrants.map(racerOf))
     for (let round = 0; round < sizes.rounds; round += 1)
       for (const racer of rotated(racers, firstRound + round))
-        samples.get(racer.contender)?.push(await measure(racer, sizes))
+        samples.get(racer.contender)?.push(await measureRound(racer, sizes))
     for (const { lanes } of racers) lanes.close()
   } finally {
     release()
